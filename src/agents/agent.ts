@@ -1,0 +1,145 @@
+/**
+ * What an agent is to the runtime, and what the runtime is to an agent.
+ * An agent is a name, a version, and a function of its input; everything it may do goes through its `JobContext`.
+ */
+import type { Writable } from 'node:stream';
+import type { ZodType } from 'zod';
+
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'critical';
+
+/** An agent that the runtime hosts. Make one with `defineAgent`. */
+export interface Agent<Input = unknown> {
+  readonly name: string;
+  readonly version: string;
+  /** Whether a bare name resolves to this version. Of several versions at most one may say so. */
+  readonly default: boolean;
+  readonly description: string | undefined;
+  /** Checks and shapes `arguments`; a mismatch is `job.failed` INVALID_ARGUMENT before `run` is called. */
+  readonly input: ZodType<Input> | undefined;
+  /** `auto`: the runtime heartbeats while `run` is pending. `manual`: the agent calls `ctx.heartbeat()` (decision 23). */
+  readonly heartbeat: 'auto' | 'manual';
+  /** The module to load in a worker thread, for agents that compute without yielding. */
+  readonly worker: string | undefined;
+  run(input: Input, ctx: JobContext): unknown;
+}
+
+export interface Progress {
+  /** 0 to 100. Derived from `current` and `total` when absent. */
+  readonly percent?: number;
+  readonly message?: string;
+  readonly current?: number;
+  readonly total?: number;
+  readonly units?: string;
+}
+
+/** What a running job may do. Every method works alike in process and in a worker thread. */
+export interface JobContext {
+  readonly jobId: string;
+  /** The resolved `name@version`. */
+  readonly agent: string;
+  readonly traceId: string;
+  readonly parentJobId: string | undefined;
+  readonly principal: string;
+  /** Aborted on cancel, on the lease's end and when the runtime drains; its `reason` is an `ArcpError`. */
+  readonly signal: AbortSignal;
+  readonly lease: LeaseView;
+
+  progress(progress: Progress): void;
+  log(level: LogLevel, message: string, attributes?: Readonly<Record<string, Json>>): void;
+  /** Records a measurement. Spending goes through `charge`. */
+  metric(
+    name: string,
+    value: number,
+    options?: { readonly unit?: string; readonly dims?: Readonly<Record<string, string>> },
+  ): void;
+  /**
+   * Spends `amount` (an exact decimal such as `'0.25'`) of `currency` under a name such as `cost.search`.
+   * Rejects with BUDGET_EXHAUSTED, and spends nothing, when the remainder does not cover it (decision 15).
+   */
+  charge(name: string, amount: string, currency: string): Promise<void>;
+  /** For `heartbeat: 'manual'`: says that the job lives, and when the next sign is due. */
+  heartbeat(options?: { readonly deadlineMs?: number }): void;
+  /** Sets the `summary` of `job.completed`. */
+  summarize(summary: string): void;
+  /** Opens the streamed result. Its end is the end of the result; `run` must then return nothing. Once per job. */
+  openResult(options?: ResultOptions): ResultStream;
+  /** Sends one chunk as it is: for adapters that have chunks already. `openResult` is the usual way. */
+  resultChunk(chunk: ResultChunk): void;
+  /** Starts a child job. Rejects when it is refused; how the child ends is a value, see `ChildJob.outcome`. */
+  delegate(target: string, options?: DelegateOptions): Promise<ChildJob>;
+  /** Resolves once everything that this job has emitted so far is committed: await it in loops that emit a lot. */
+  flushed(): Promise<void>;
+}
+
+export interface LeaseView {
+  /** What is left of each budgeted currency, as exact decimals. Empty when nothing is budgeted. */
+  remaining(): Promise<Readonly<Record<string, string>>>;
+  /** When the lease ends, RFC 3339, if it does. */
+  readonly expiresAt: string | undefined;
+}
+
+export interface ResultOptions {
+  /** `utf8` takes strings, `base64` takes bytes. Default `utf8`. */
+  readonly encoding?: 'utf8' | 'base64';
+  /** Bytes of decoded data per chunk at most. Default 64 KiB. */
+  readonly chunkBytes?: number;
+}
+
+/** A Node writable, so that `pipeline(source, ctx.openResult())` works; `write` calls wait for the store. */
+export interface ResultStream extends Writable {
+  readonly resultId: string;
+}
+
+export interface ResultChunk {
+  readonly result_id: string;
+  readonly chunk_seq: number;
+  readonly data: string;
+  readonly encoding: 'utf8' | 'base64';
+  readonly more: boolean;
+}
+
+export interface DelegateOptions {
+  /** One sentence on what the child is asked to do. */
+  readonly task?: string;
+  /** The child's arguments. Default `{task, context}`. */
+  readonly arguments?: unknown;
+  readonly context?: Readonly<Record<string, unknown>>;
+  /** Reserved out of the parent's remainder, e.g. `['USD:1.00']`; what is not spent comes back. Default: the parent's own counters. */
+  readonly budget?: readonly string[];
+  /** Cancels the child. The parent's own end always does. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ChildJob {
+  readonly jobId: string;
+  /** How the child ended; never rejects. */
+  readonly outcome: Promise<ChildOutcome>;
+  cancel(reason?: string): void;
+}
+
+export type ChildOutcome =
+  | {
+      readonly status: 'completed';
+      readonly value: unknown;
+      readonly summary?: string | undefined;
+      readonly result?: StreamedResult | undefined;
+    }
+  | {
+      readonly status: 'failed';
+      readonly code: string;
+      readonly message: string;
+      readonly retryable: boolean;
+    }
+  | { readonly status: 'cancelled'; readonly reason?: string | undefined };
+
+/** A result that came in chunks. */
+export interface StreamedResult {
+  readonly resultId: string;
+  /** Decoded bytes. */
+  readonly size: number;
+  bytes(): Promise<Uint8Array>;
+  text(): Promise<string>;
+}

@@ -1,0 +1,65 @@
+import type { ZodType } from 'zod';
+import { formatAgentRef, parseAgentRef } from '../protocol/agent-ref.js';
+import { ArcpError } from '../protocol/errors.js';
+import type { Agent, JobContext } from './agent.js';
+
+/** What `defineAgent` takes. */
+export type AgentDefinition<Input> = InProcessDefinition<Input> | WorkerDefinition<Input>;
+
+interface CommonDefinition<Input> {
+  /** `[a-z0-9][a-z0-9._-]*` (draft-1.1 §7.5). */
+  readonly name: string;
+  /** `[a-zA-Z0-9.+_-]+` (draft-1.1 §7.5). */
+  readonly version: string;
+  /** Whether the bare name means this version. Without any, the highest version is meant (decision 3). */
+  readonly default?: boolean;
+  readonly description?: string;
+  /** Checks and shapes the arguments of an invocation. */
+  readonly input?: ZodType<Input>;
+  /** Default `auto`: the runtime sends heartbeats while `run` is pending (decision 23). */
+  readonly heartbeat?: 'auto' | 'manual';
+  /** What it returns is the job's inline result: JSON, or nothing after `ctx.openResult()`. */
+  run(input: Input, ctx: JobContext): unknown;
+}
+
+interface InProcessDefinition<Input> extends CommonDefinition<Input> {
+  readonly worker?: false;
+}
+
+interface WorkerDefinition<Input> extends CommonDefinition<Input> {
+  /** Each job runs in a thread of its own, so that computing does not stop the runtime. */
+  readonly worker: true;
+  /** The module that exports this agent, loaded again in the thread: `import.meta.url`. */
+  readonly module: string;
+}
+
+/**
+ * Defines an agent. Throws INVALID_ARGUMENT when the name or version is malformed.
+ *
+ * @example
+ * ```ts
+ * const greeter = defineAgent({
+ *   name: 'greeter',
+ *   version: '1.0.0',
+ *   input: z.object({ name: z.string() }),
+ *   run: ({ name }) => `Hello, ${name}`,
+ * });
+ * ```
+ */
+export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>): Agent<Input> {
+  const { name, version } = definition;
+  const ref = parseAgentRef(`${name}@${version}`);
+  if (formatAgentRef(ref) !== `${name}@${version}` || ref.name !== name) {
+    throw new ArcpError('INVALID_ARGUMENT', `${JSON.stringify(name)} is not an agent name`);
+  }
+  return {
+    name,
+    version,
+    default: definition.default ?? false,
+    description: definition.description,
+    input: definition.input,
+    heartbeat: definition.heartbeat ?? 'auto',
+    worker: definition.worker === true ? definition.module : undefined,
+    run: (input, ctx) => definition.run(input, ctx),
+  };
+}

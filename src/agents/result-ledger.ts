@@ -1,0 +1,89 @@
+/**
+ * What a job has streamed of its result, and whether that is a whole result (arcp-core §12, RFC 0001 §10).
+ * A wrong chunk spoils the result for good: the job cannot complete any more, even if its agent hides the error.
+ */
+import type { ResultChunk, ResultStream } from './agent.js';
+import { ArcpError } from '../protocol/errors.js';
+import { ResultChunkSequence, type ResultChunkLimits } from '../protocol/result-chunks.js';
+
+export class ResultLedger {
+  readonly #limits: ResultChunkLimits;
+  #sequence: ResultChunkSequence | undefined;
+  #stream: ResultStream | undefined;
+  #spoiled: ArcpError | undefined;
+
+  constructor(limits: ResultChunkLimits) {
+    this.#limits = limits;
+  }
+
+  /** Passes the next chunk on. Throws when it may not follow (`ResultChunkError`), or could not be passed on. */
+  take(chunk: ResultChunk, passOn: () => void): void {
+    this.#sequence ??= new ResultChunkSequence(this.#limits);
+    try {
+      checkShape(chunk);
+      this.#sequence.push(chunk);
+      passOn();
+    } catch (error) {
+      this.#spoiled ??= ArcpError.from(error);
+      throw error;
+    }
+  }
+
+  /** The agent writes its result through this stream. */
+  opened(stream: ResultStream): void {
+    if (this.#stream !== undefined || this.#sequence !== undefined) {
+      throw new ArcpError('FAILED_PRECONDITION', 'a job has one result');
+    }
+    this.#stream = stream;
+  }
+
+  /** Calls back once, at once where possible, when a stream that was ended has written its last chunk or cannot any more. */
+  whenSettled(settled: (error: unknown) => void): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.writableFinished) {
+      settled(undefined);
+    } else if (stream.errored !== null) {
+      settled(stream.errored);
+    } else if (!stream.writableEnded || stream.destroyed) {
+      settled(unended());
+    } else {
+      // Every end of a stream is followed by its close.
+      stream.once('close', () => {
+        settled(stream.writableFinished ? undefined : (stream.errored ?? unended()));
+      });
+    }
+  }
+
+  /** What `job.completed` says of the streamed result; nothing when none was streamed. */
+  completion(): { readonly result_id: string; readonly result_size: number } | undefined {
+    if (this.#spoiled !== undefined) throw this.#spoiled;
+    const sequence = this.#sequence;
+    if (sequence === undefined) return undefined;
+    if (!sequence.isFinished || sequence.resultId === undefined) {
+      throw new ArcpError('FAILED_PRECONDITION', 'the agent returned before the last chunk of its result');
+    }
+    return { result_id: sequence.resultId, result_size: sequence.size };
+  }
+}
+
+function unended(): ArcpError {
+  return new ArcpError('FAILED_PRECONDITION', 'the agent returned without ending its result stream');
+}
+
+/** Agents may be plain JavaScript. */
+function checkShape(chunk: { readonly [Field in keyof ResultChunk]: unknown }): void {
+  const { result_id, data, encoding, more } = chunk;
+  const isRight =
+    typeof result_id === 'string' &&
+    result_id !== '' &&
+    result_id.isWellFormed() &&
+    typeof data === 'string' &&
+    (encoding === 'utf8' || encoding === 'base64') &&
+    typeof more === 'boolean';
+  if (!isRight) {
+    throw new ArcpError(
+      'INVALID_ARGUMENT',
+      'a result chunk has a result_id, a chunk_seq, data, more, and an encoding, which is utf8 or base64',
+    );
+  }
+}

@@ -1,0 +1,188 @@
+/** The thread's side of `worker: true`: loads the agent's module and runs the agent on a context that asks the runtime. */
+import { nanoid } from 'nanoid';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ArcpError } from '../protocol/errors.js';
+import { DEFAULT_RESULT_CHUNK_LIMITS } from '../protocol/result-chunks.js';
+import type { Agent, ChildJob, ChildOutcome, DelegateOptions, JobContext } from './agent.js';
+import { findAgent, type ModuleExports } from './find-agents.js';
+import { ResultLedger } from './result-ledger.js';
+import { ChunkedResult } from './result-stream.js';
+import type {
+  CallMethod,
+  FromWorker,
+  NoteMethod,
+  PlainOutcome,
+  ToWorker,
+  WorkerJob,
+} from './worker-messages.js';
+
+const port = parentPort;
+if (port === null) throw new Error('this module is the entry of a worker thread');
+const job = workerData as WorkerJob;
+
+interface Pending<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const calls = new Map<number, Pending<unknown>>();
+const outcomes = new Map<number, (outcome: PlainOutcome) => void>();
+/** Outcomes that came before anybody had heard of the child. */
+const early = new Map<number, PlainOutcome>();
+const stop = new AbortController();
+const result = new ResultLedger(DEFAULT_RESULT_CHUNK_LIMITS);
+let nextCall = 1;
+
+function send(message: FromWorker): void {
+  port?.postMessage(message);
+}
+
+function note(method: NoteMethod, ...args: readonly unknown[]): void {
+  send({ kind: 'note', method, args });
+}
+
+function call(method: CallMethod, ...args: readonly unknown[]): Promise<unknown> {
+  const id = nextCall++;
+  return new Promise((resolve, reject) => {
+    calls.set(id, { resolve, reject });
+    send({ kind: 'call', id, method, args });
+  });
+}
+
+function receive(message: ToWorker): void {
+  switch (message.kind) {
+    case 'answer':
+      calls.get(message.id)?.resolve(message.value);
+      calls.delete(message.id);
+      break;
+    case 'refusal':
+      calls.get(message.id)?.reject(ArcpError.fromPayload(message.error));
+      calls.delete(message.id);
+      break;
+    case 'outcome': {
+      const settle = outcomes.get(message.child);
+      if (settle === undefined) early.set(message.child, message.outcome);
+      else settle(message.outcome);
+      break;
+    }
+    case 'abort':
+      stop.abort(ArcpError.fromPayload(message.error));
+      break;
+  }
+}
+
+async function delegate(target: string, options: DelegateOptions = {}): Promise<ChildJob> {
+  const { signal, ...plain } = options;
+  signal?.throwIfAborted();
+  const { number, jobId } = (await call('delegate', target, plain)) as { number: number; jobId: string };
+  const cancel = (reason?: string): void => {
+    void call('childCancel', number, reason);
+  };
+  signal?.addEventListener('abort', () => {
+    cancel('the delegation was aborted');
+  });
+  const plainOutcome = new Promise<PlainOutcome>((resolve) => {
+    const outcome = early.get(number);
+    if (outcome === undefined) outcomes.set(number, resolve);
+    else resolve(outcome);
+  });
+  return { jobId, cancel, outcome: plainOutcome.then((outcome) => withResult(number, outcome)) };
+}
+
+function withResult(child: number, outcome: PlainOutcome): ChildOutcome {
+  if (outcome.status !== 'completed' || outcome.result === undefined) return outcome as ChildOutcome;
+  const bytes = async (): Promise<Uint8Array> => (await call('childBytes', child)) as Uint8Array;
+  const text = async (): Promise<string> => new TextDecoder('utf-8', { fatal: true }).decode(await bytes());
+  return { ...outcome, result: { ...outcome.result, bytes, text } };
+}
+
+const ctx: JobContext = {
+  jobId: job.jobId,
+  agent: job.agent,
+  traceId: job.traceId,
+  parentJobId: job.parentJobId,
+  principal: job.principal,
+  signal: stop.signal,
+  lease: {
+    remaining: async () => (await call('remaining')) as Readonly<Record<string, string>>,
+    expiresAt: job.expiresAt,
+  },
+  progress: (progress) => {
+    note('progress', progress);
+  },
+  log: (level, message, attributes) => {
+    note('log', level, message, attributes);
+  },
+  metric: (name, value, options) => {
+    note('metric', name, value, options);
+  },
+  heartbeat: (options) => {
+    note('heartbeat', options);
+  },
+  summarize: (summary) => {
+    note('summarize', summary);
+  },
+  resultChunk: (chunk) => {
+    result.take(chunk, () => {
+      note('resultChunk', chunk);
+    });
+  },
+  openResult: (options = {}) => {
+    const stream = new ChunkedResult(`res_${nanoid()}`, options, {
+      chunk: (chunk) => {
+        ctx.resultChunk(chunk);
+      },
+      flushed: () => ctx.flushed(),
+    });
+    result.opened(stream);
+    return stream;
+  },
+  charge: async (...args) => {
+    await call('charge', ...args);
+  },
+  flushed: async () => {
+    await call('flushed');
+  },
+  delegate,
+};
+
+async function run(): Promise<unknown> {
+  const agent: Agent = findAgent((await import(job.module)) as ModuleExports, job.name, job.version);
+  // Stopped while the module was loading: listeners of the agent would never be called.
+  stop.signal.throwIfAborted();
+  const value = await agent.run(job.input, ctx);
+  await new Promise<void>((resolve, reject) => {
+    result.whenSettled((error) => {
+      if (error === undefined) resolve();
+      else reject(ArcpError.from(error));
+    });
+  });
+  return value;
+}
+
+/** Throws when the value has no JSON form. `JSON.stringify` gives nothing for a function, whatever its type says. */
+function jsonOf(value: unknown): string {
+  const json = JSON.stringify(value) as string | undefined;
+  if (json === undefined) throw new TypeError(`a ${typeof value}`);
+  return json;
+}
+
+port.on('message', receive);
+run()
+  .then(
+    (value) => {
+      send({ kind: 'returned', json: value === undefined ? undefined : jsonOf(value) });
+    },
+    (error: unknown) => {
+      send({ kind: 'threw', error: ArcpError.from(error).toPayload() });
+    },
+  )
+  .catch((error: unknown) => {
+    send({
+      kind: 'threw',
+      error: new ArcpError('INVALID_ARGUMENT', `not JSON: ${String(error)}`).toPayload(),
+    });
+  })
+  .finally(() => {
+    port.close();
+  });

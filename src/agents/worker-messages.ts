@@ -1,0 +1,47 @@
+/** What the runtime and an agent in a worker thread say to each other. Everything is structured-cloneable. */
+import type { ErrorPayload } from '../protocol/errors.js';
+import type { ChildOutcome } from './agent.js';
+
+export interface WorkerJob {
+  readonly module: string;
+  readonly name: string;
+  readonly version: string;
+  readonly input: unknown;
+  readonly jobId: string;
+  readonly agent: string;
+  readonly traceId: string;
+  readonly parentJobId: string | undefined;
+  readonly principal: string;
+  readonly expiresAt: string | undefined;
+}
+
+/** Methods of `JobContext` without an answer. */
+export type NoteMethod = 'progress' | 'log' | 'metric' | 'heartbeat' | 'summarize' | 'resultChunk';
+
+/** Methods with an answer; those of a child name it by the number that `delegate` gave. */
+export type CallMethod = 'charge' | 'flushed' | 'remaining' | 'delegate' | 'childCancel' | 'childBytes';
+
+export type FromWorker =
+  | { readonly kind: 'note'; readonly method: NoteMethod; readonly args: readonly unknown[] }
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly method: CallMethod;
+      readonly args: readonly unknown[];
+    }
+  /** As JSON, so that what an object makes of itself there is what counts; nothing for nothing. */
+  | { readonly kind: 'returned'; readonly json: string | undefined }
+  | { readonly kind: 'threw'; readonly error: ErrorPayload };
+
+export type ToWorker =
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'refusal'; readonly id: number; readonly error: ErrorPayload }
+  | { readonly kind: 'outcome'; readonly child: number; readonly outcome: PlainOutcome }
+  | { readonly kind: 'abort'; readonly error: ErrorPayload };
+
+/** A `ChildOutcome` whose streamed result is named, not carried. */
+export type PlainOutcome =
+  | (Omit<Extract<ChildOutcome, { status: 'completed' }>, 'result'> & {
+      readonly result: { readonly resultId: string; readonly size: number } | undefined;
+    })
+  | Exclude<ChildOutcome, { status: 'completed' }>;

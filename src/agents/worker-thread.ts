@@ -1,0 +1,167 @@
+/**
+ * Runs an agent in a thread of its own (`worker: true`), so that one that computes without pause stops nobody else.
+ * A thread that does not heed its signal is terminated: even an endless loop can be cancelled.
+ */
+import { Worker } from 'node:worker_threads';
+import { ArcpError } from '../protocol/errors.js';
+import type { Agent, ChildJob, ChildOutcome, JobContext, StreamedResult } from './agent.js';
+import { threadPlaces } from './thread-places.js';
+import type {
+  CallMethod,
+  FromWorker,
+  NoteMethod,
+  PlainOutcome,
+  ToWorker,
+  WorkerJob,
+} from './worker-messages.js';
+
+/** How long a thread may go on after its signal; well inside the default cancel deadline. */
+const TERMINATE_AFTER_MS = 500;
+
+/** What the agent returned. Rejects with what it threw, or with the signal's reason when it had to be terminated. */
+export async function runInWorker(
+  agent: Agent,
+  module: string,
+  input: unknown,
+  ctx: JobContext,
+): Promise<unknown> {
+  await threadPlaces.take(ctx.signal);
+  let run: WorkerRun;
+  try {
+    run = new WorkerRun(agent, module, input, ctx);
+  } catch (error) {
+    threadPlaces.release();
+    throw error;
+  }
+  try {
+    return await run.outcome;
+  } finally {
+    // The agent may have left timers, sockets or a loop behind.
+    void run.terminate().then(() => {
+      threadPlaces.release();
+    });
+  }
+}
+
+class WorkerRun {
+  readonly outcome: Promise<unknown>;
+  readonly #ctx: JobContext;
+  readonly #thread: Worker;
+  readonly #children = new Map<number, ChildJob>();
+  readonly #results = new Map<number, StreamedResult>();
+  #nextChild = 1;
+  #fail: (error: ArcpError) => void = () => undefined;
+
+  constructor(agent: Agent, module: string, input: unknown, ctx: JobContext) {
+    this.#ctx = ctx;
+    const workerData: WorkerJob = {
+      module,
+      name: agent.name,
+      version: agent.version,
+      input,
+      jobId: ctx.jobId,
+      agent: ctx.agent,
+      traceId: ctx.traceId,
+      parentJobId: ctx.parentJobId,
+      principal: ctx.principal,
+      expiresAt: ctx.lease.expiresAt,
+    };
+    this.#thread = new Worker(new URL('./worker-entry.js', import.meta.url), { workerData });
+    this.outcome = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      let patience: NodeJS.Timeout | undefined;
+      const abort = (): void => {
+        const reason = ArcpError.from(ctx.signal.reason);
+        this.#send({ kind: 'abort', error: reason.toPayload() });
+        patience = setTimeout(() => void this.#thread.terminate(), TERMINATE_AFTER_MS);
+      };
+      ctx.signal.addEventListener('abort', abort, { once: true });
+      this.#thread.on('message', (message: FromWorker) => {
+        if (message.kind === 'returned') resolve(valueOf(message.json));
+        else if (message.kind === 'threw') reject(ArcpError.fromPayload(message.error));
+        else this.#serve(message);
+      });
+      this.#thread.on('error', (error) => {
+        reject(ArcpError.from(error));
+      });
+      this.#thread.on('exit', (code) => {
+        clearTimeout(patience);
+        ctx.signal.removeEventListener('abort', abort);
+        reject(
+          ctx.signal.aborted
+            ? ArcpError.from(ctx.signal.reason)
+            : new ArcpError('INTERNAL', `the thread of ${ctx.agent} exited with code ${code}`),
+        );
+      });
+    });
+  }
+
+  /** Resolves when the thread is gone. */
+  async terminate(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #send(message: ToWorker): void {
+    this.#thread.postMessage(message);
+  }
+
+  #serve(message: Extract<FromWorker, { kind: 'note' | 'call' }>): void {
+    if (message.kind === 'call') {
+      const { id, method, args } = message;
+      this.#call(method, args).then(
+        (value) => {
+          this.#send({ kind: 'answer', id, value });
+        },
+        (error: unknown) => {
+          this.#send({ kind: 'refusal', id, error: ArcpError.from(error).toPayload() });
+        },
+      );
+      return;
+    }
+    try {
+      const notes: Record<NoteMethod, (...args: never[]) => void> = this.#ctx;
+      notes[message.method](...(message.args as never[]));
+    } catch (error) {
+      // The agent has gone on meanwhile, so that this cannot be thrown where it was said.
+      this.#fail(ArcpError.from(error));
+    }
+  }
+
+  async #call(method: CallMethod, args: readonly unknown[]): Promise<unknown> {
+    switch (method) {
+      case 'charge':
+        return this.#ctx.charge(...(args as Parameters<JobContext['charge']>));
+      case 'flushed':
+        return this.#ctx.flushed();
+      case 'remaining':
+        return this.#ctx.lease.remaining();
+      case 'delegate': {
+        const child = await this.#ctx.delegate(...(args as Parameters<JobContext['delegate']>));
+        const number = this.#nextChild++;
+        this.#children.set(number, child);
+        void child.outcome.then((outcome) => {
+          this.#send({ kind: 'outcome', child: number, outcome: this.#plain(number, outcome) });
+        });
+        return { number, jobId: child.jobId };
+      }
+      case 'childCancel': {
+        const [number, reason] = args as [number, string | undefined];
+        this.#children.get(number)?.cancel(reason);
+        return undefined;
+      }
+      case 'childBytes':
+        return this.#results.get(args[0] as number)?.bytes();
+    }
+  }
+
+  #plain(number: number, outcome: ChildOutcome): PlainOutcome {
+    if (outcome.status !== 'completed') return outcome;
+    const { result, ...rest } = outcome;
+    if (result !== undefined) this.#results.set(number, result);
+    return { ...rest, result: result && { resultId: result.resultId, size: result.size } };
+  }
+}
+
+function valueOf(json: string | undefined): unknown {
+  return json === undefined ? undefined : JSON.parse(json);
+}

@@ -1,0 +1,65 @@
+/** Loads the agents that a module exports: its default export, an agent or a list of them, and its named ones. */
+import { stat } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Agent } from '../agents/agent.js';
+import { EXIT } from './exit-codes.js';
+import { Failure } from './failure.js';
+
+const EXAMPLE = "export default [defineAgent({ name: 'greeter', version: '1.0.0', run: () => 'hello' })]";
+
+/** @throws Failure (usage) when there is no such module, it does not load, or it has no agents. */
+export async function loadAgents(path: string): Promise<Agent[]> {
+  const file = resolve(path);
+  if (!['.js', '.mjs'].includes(extname(file))) {
+    throw new Failure(EXIT.usage, `${path} is not a .js or .mjs module`, 'compile TypeScript first');
+  }
+  const isFile = await stat(file).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  if (!isFile) throw new Failure(EXIT.usage, `there is no module ${file}`, 'check the path after --agents');
+
+  let exported: Readonly<Record<string, unknown>>;
+  try {
+    exported = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw new Failure(
+      EXIT.usage,
+      `${path} does not load: ${error instanceof Error ? error.message : String(error)}`,
+      `try it alone: node ${path}`,
+      error,
+    );
+  }
+  const { default: list } = exported;
+  if (Array.isArray(list) && !list.every(isAgent)) {
+    const at = list.findIndex((item) => !isAgent(item));
+    throw new Failure(
+      EXIT.usage,
+      `${path}: item ${at} of its default export is not an agent`,
+      `as in ${EXAMPLE}`,
+    );
+  }
+  const agents = [...new Set(Object.values(exported).flatMap(agentsIn))];
+  if (agents.length === 0) {
+    throw new Failure(EXIT.usage, `${path} exports no agents`, `export some, e.g. ${EXAMPLE}`);
+  }
+  return agents;
+}
+
+/** An agent by its shape: a module may have been written against another copy of this package. */
+function agentsIn(value: unknown): Agent[] {
+  if (Array.isArray(value)) return value.filter(isAgent);
+  return isAgent(value) ? [value] : [];
+}
+
+function isAgent(value: unknown): value is Agent {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, version, heartbeat, run } = value as Partial<Record<keyof Agent, unknown>>;
+  return (
+    typeof name === 'string' &&
+    typeof version === 'string' &&
+    typeof run === 'function' &&
+    (heartbeat === 'auto' || heartbeat === 'manual')
+  );
+}

@@ -1,0 +1,208 @@
+/** `arcp invoke`: starts a job, shows it and what it delegates while they run, and takes its result. */
+import { once } from 'node:events';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Client, Job, JobEvent, TerminalEvent } from '../client/index.js';
+import { ArcpError } from '../protocol/index.js';
+import { connectTo, withConnectionOptions, type ConnectionOptions } from './connection.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { describe, Failure, refusal } from './failure.js';
+import { Interruption } from './interruption.js';
+import { collect, mergeArguments, parseArgument, parseBudgetOption, parseJson } from './options.js';
+import { RefusalTap } from './refusal-tap.js';
+import { createReporter, type Reporter } from './reporter.js';
+import { FileOutput, NO_OUTPUT, StreamOutput, type ResultOutput } from './result-output.js';
+
+interface InvokeOptions extends ConnectionOptions {
+  readonly arg?: readonly (readonly [string, unknown])[];
+  readonly args?: unknown;
+  readonly budget?: readonly string[];
+  readonly out?: string;
+  readonly idempotencyKey?: string;
+  readonly detach?: true;
+  readonly json?: true;
+}
+
+export function addInvoke(program: Command, exit: (code: ExitCode) => void): void {
+  const command = program
+    .command('invoke')
+    .description('start a job, watch it, take its result')
+    .argument('<agent>', 'name or name@version')
+    .option('--arg <name=value>', 'one argument; the value is JSON, or else text', collect(parseArgument))
+    .option('--args <json>', 'all arguments', parseJson)
+    .option(
+      '--budget <currency:amount>',
+      'what it may spend, e.g. USD:1.00; may be repeated',
+      parseBudgetOption,
+    )
+    .option('--out <file>', 'where the result goes instead of stdout')
+    .option('--idempotency-key <key>', 'repeating the same key within 24 h gets the same job')
+    .option('--detach', 'print the id of the job and leave it to itself')
+    .option('--json', 'print every envelope of the job and of what it delegates, one a line');
+  withConnectionOptions(command).action(async (agent: string, options: InvokeOptions) => {
+    exit(await invoke(agent, options));
+  });
+}
+
+async function invoke(agent: string, options: InvokeOptions): Promise<ExitCode> {
+  if (options.detach === true && options.out !== undefined) {
+    throw new InvalidArgumentError('--detach does not wait for a result: it cannot go with --out');
+  }
+  const args = mergeArguments(options.args, options.arg ?? []);
+  const file = options.out === undefined ? undefined : await FileOutput.open(options.out);
+  try {
+    return await start(agent, args, options, file);
+  } catch (error) {
+    await file?.abandon();
+    throw error;
+  }
+}
+
+async function start(
+  agent: string,
+  args: unknown,
+  options: InvokeOptions,
+  file: FileOutput | undefined,
+): Promise<ExitCode> {
+  const interruption = new Interruption();
+  const { signal } = interruption;
+  const tap = options.json === true ? new RefusalTap() : undefined;
+  let client: Client | undefined;
+  try {
+    client = await connectTo(options, { signal, ...(tap === undefined ? {} : { dial: tap.dial }) });
+    const job = await client.invoke(agent, args, {
+      signal,
+      ...(options.budget === undefined ? {} : { budget: options.budget }),
+      ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
+    });
+    tap?.close();
+    if (options.detach === true) {
+      await detach(job, options.json === true);
+      return EXIT.completed;
+    }
+    return await follow(client, job, { json: options.json === true, file, signal });
+  } catch (error) {
+    if (tap?.refusal !== undefined) process.stdout.write(`${tap.refusal}\n`);
+    if (signal.aborted) throw new Failure(EXIT.interrupted, 'interrupted', undefined, error);
+    if (error instanceof ArcpError && isLoss(error)) {
+      const message = `the runtime was lost before it took the job: ${describe(error)}`;
+      throw new Failure(EXIT.notConnected, message, 'try again with an --idempotency-key', error);
+    }
+    throw error;
+  } finally {
+    await client?.close();
+  }
+}
+
+async function detach(job: Job, json: boolean): Promise<void> {
+  if (!json) {
+    process.stdout.write(`${job.id}\n`);
+    return;
+  }
+  for await (const event of job) {
+    process.stdout.write(`${JSON.stringify(event)}\n`);
+    break;
+  }
+}
+
+interface Following {
+  readonly json: boolean;
+  readonly file: FileOutput | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function follow(client: Client, job: Job, { json, file, signal }: Following): Promise<ExitCode> {
+  const reporter = createReporter(job.id, process.stderr, process.env);
+  const output = file ?? (json ? NO_OUTPUT : new StreamOutput(process.stdout, reporter));
+  client.on('connection', (change) => {
+    if (change.state === 'waiting')
+      reporter.say(`connection lost (${describe(change.error)}), reconnecting …`);
+    if (change.state === 'open') reporter.say('connected again');
+  });
+  signal.addEventListener('abort', () => reporter.say('cancelling the job; Ctrl-C again leaves at once'));
+
+  const streamed = pump(job, output);
+  streamed.catch(() => undefined); // settle meets it
+  try {
+    const terminal = await watch(job, reporter, json);
+    await Promise.allSettled([streamed]);
+    reporter.end();
+    return await settle(job, terminal, streamed, { output, reporter, signal });
+  } catch (error) {
+    reporter.end();
+    await output.abandon();
+    throw error;
+  }
+}
+
+/** Shows the events up to the job's own terminal one, which is the last of the tree. */
+async function watch(job: Job, reporter: Reporter, json: boolean): Promise<TerminalEvent> {
+  try {
+    for await (const event of job.tree()) {
+      if (json && !process.stdout.write(`${JSON.stringify(event)}\n`)) await once(process.stdout, 'drain');
+      reporter.event(event);
+      if (event.job_id === job.id && isTerminal(event)) return event;
+    }
+  } catch (error) {
+    if (!(error instanceof ArcpError)) throw error;
+    throw new Failure(
+      isLoss(error) ? EXIT.notConnected : EXIT.failed,
+      `${job.id} can no longer be followed: ${describe(error)}`,
+      `it may still be running: stop it with \`arcp cancel ${job.id}\``,
+      error,
+    );
+  }
+  throw new Failure(
+    EXIT.notConnected,
+    `${job.id} can no longer be followed`,
+    `\`arcp cancel ${job.id}\` stops it`,
+  );
+}
+
+async function pump(job: Job, output: ResultOutput): Promise<void> {
+  for await (const bytes of job.chunks()) await output.write(bytes);
+}
+
+interface Settling {
+  readonly output: ResultOutput;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+/** Brings the result home, or says why there is none. */
+async function settle(
+  job: Job,
+  terminal: TerminalEvent,
+  streamed: Promise<void>,
+  to: Settling,
+): Promise<ExitCode> {
+  const { output, reporter, signal } = to;
+  if (terminal.type !== 'job.completed') {
+    const error =
+      terminal.type === 'job.failed'
+        ? ArcpError.fromPayload(terminal.payload)
+        : new ArcpError('CANCELLED', terminal.payload.reason ?? 'the job was cancelled');
+    if (signal.aborted) throw new Failure(EXIT.interrupted, `${job.id}: ${describe(error)}`);
+    throw refusal(error);
+  }
+  await streamed;
+  const { value, result } = await job.result();
+  if (result === undefined && value !== undefined) await output.value(value);
+  const said = await output.finish();
+  if (said !== undefined) reporter.say(said);
+  return signal.aborted ? EXIT.interrupted : EXIT.completed;
+}
+
+function isTerminal(event: JobEvent): event is TerminalEvent {
+  return event.type === 'job.completed' || event.type === 'job.failed' || event.type === 'job.cancelled';
+}
+
+/** Whether an error of the client means that the runtime is out of reach. */
+function isLoss({ code }: ArcpError): boolean {
+  return [
+    'UNAVAILABLE',
+    'DEADLINE_EXCEEDED',
+    'RESUME_WINDOW_EXPIRED',
+    'DATA_LOSS',
+    'UNAUTHENTICATED',
+  ].includes(code);
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/** The `arcp` command: picks the subcommand and turns what it throws into a message and a status. */
+import { Command, CommanderError } from 'commander';
+import { addAgents } from './agents.js';
+import { addCancel } from './cancel.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { asFailure } from './failure.js';
+import { addInvoke } from './invoke.js';
+import { addServe } from './serve.js';
+import { VERSION } from '../version.js';
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  let code: ExitCode = EXIT.completed;
+  const exit = (chosen: ExitCode): void => {
+    code = chosen;
+  };
+  const program = new Command('arcp')
+    .description('Run agents and watch them work: invoke, delegate, stream, cancel, over one socket.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(--help says more)');
+  addServe(program, exit);
+  addInvoke(program, exit);
+  addAgents(program);
+  addCancel(program);
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): ExitCode {
+  if (error instanceof CommanderError) {
+    // Commander has said what is wrong, but for what an action found out.
+    if (error.code === 'commander.invalidArgument' && !error.message.startsWith('error:')) {
+      process.stderr.write(`error: ${error.message}\n`);
+    }
+    return error.exitCode === 0 ? EXIT.completed : EXIT.usage;
+  }
+  const { message, next, exitCode } = asFailure(error);
+  process.stderr.write(`arcp: ${message}\n${next === undefined ? '' : `  next: ${next}\n`}`);
+  return exitCode;
+}
+
+/** Whoever reads our output may stop reading: `arcp invoke … | head` is no reason for a stack trace. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.failed : EXIT.usage);
+});
+
+const code = await main(process.argv);
+// A pipe takes what it is given in its own time, and the process must not end before.
+await new Promise((resolve) => process.stdout.write('', resolve));
+process.exit(code);

@@ -1,0 +1,111 @@
+/** What option values mean. Every parser throws commander's InvalidArgumentError, which ends the command with status 2. */
+import { InvalidArgumentError } from 'commander';
+import { ArcpError, parseBudget, parseBudgetEntry } from '../protocol/index.js';
+
+/** For options that may be given several times. */
+export function collect<T>(
+  parse: (text: string) => T,
+): (text: string, before: readonly T[] | undefined) => T[] {
+  return (text, before = []) => [...before, parse(text)];
+}
+
+export function asIs(text: string): string {
+  return text;
+}
+
+/** `name=value`: the value is JSON where it parses, else the text itself. */
+export function parseArgument(text: string): readonly [name: string, value: unknown] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('expected name=value, e.g. --arg ms=500');
+  const value = text.slice(equals + 1);
+  try {
+    return [text.slice(0, equals), JSON.parse(value)];
+  } catch {
+    return [text.slice(0, equals), value];
+  }
+}
+
+/** The arguments of an invocation: `--args` whole, and each `--arg` on top of it. */
+export function mergeArguments(whole: unknown, single: readonly (readonly [string, unknown])[]): unknown {
+  if (single.length === 0) return whole ?? {};
+  if (whole !== undefined && (typeof whole !== 'object' || whole === null || Array.isArray(whole))) {
+    throw new InvalidArgumentError('--arg adds to an object, but --args is not one');
+  }
+  // Through a Map and fromEntries, so that a name such as __proto__ is a name like any other.
+  return Object.fromEntries(new Map([...Object.entries(whole ?? {}), ...single]));
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** `CURRENCY:amount`, checked and kept as it was written. */
+export function parseBudgetOption(text: string, before: readonly string[] | undefined): string[] {
+  try {
+    parseBudgetEntry(text);
+    const budget = [...(before ?? []), text];
+    parseBudget(budget);
+    return budget;
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof ArcpError ? error.message : String(error));
+  }
+}
+
+const UNITS = new Map([
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+/** `500ms`, `30s`, `1.5m`, `1h`, or `0`; in milliseconds. */
+export function parseDuration(text: string): number {
+  if (text === '0') return 0;
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text);
+  const unit = UNITS.get(match?.[2] ?? '');
+  if (match?.[1] === undefined || unit === undefined) {
+    throw new InvalidArgumentError('expected a duration such as 500ms, 30s or 5m');
+  }
+  return Math.round(Number(match[1]) * unit);
+}
+
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535))
+    throw new InvalidArgumentError('expected a port from 0 to 65535; 0 picks a free one');
+  return port;
+}
+
+export function parseUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new InvalidArgumentError('expected a URL such as ws://127.0.0.1:7777');
+  }
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
+    throw new InvalidArgumentError(`expected ws:// or wss://, not ${url.protocol}//`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new InvalidArgumentError('a URL carries no secrets here: use --token-file or ARCP_TOKEN');
+  }
+  return text;
+}
+
+/** An `Origin` as browsers send it: scheme, host and port, nothing else. */
+export function parseOrigin(text: string): string {
+  let origin: string;
+  try {
+    origin = new URL(text).origin;
+  } catch {
+    throw new InvalidArgumentError('expected an origin such as https://app.example');
+  }
+  if (origin === 'null' || origin !== text.replace(/\/$/, '')) {
+    throw new InvalidArgumentError('expected an origin such as https://app.example, without a path');
+  }
+  return origin;
+}

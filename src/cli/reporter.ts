@@ -1,0 +1,181 @@
+/** How a job is shown while it runs: as a tree that is drawn again and again, or as lines that stay. */
+import type { JobEvent } from '../client/index.js';
+import { nameOf, progressText, seconds, spendingLines, treeLines } from './job-lines.js';
+import { JobWatch, type WatchedJob } from './job-watch.js';
+import { printable } from './text.js';
+
+/** What of a terminal, or of what stands in its place, is needed. */
+export interface Screen {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+}
+
+export interface Reporter {
+  event(event: JobEvent): void;
+  /** Says something that stays. */
+  say(line: string): void;
+  /** Lets `write` put something on the same terminal, and goes on below it. */
+  around<T>(write: () => T): T;
+  /** Nothing more comes: what was shown stays, and what was spent is told. Once or more. */
+  end(): void;
+}
+
+/** Whether the screen takes cursor movements. */
+export function isLive(screen: Screen, env: NodeJS.ProcessEnv): boolean {
+  return screen.isTTY === true && env['TERM'] !== 'dumb' && env['CI'] === undefined;
+}
+
+export function createReporter(rootId: string, screen: Screen, env: NodeJS.ProcessEnv): Reporter {
+  return isLive(screen, env) ? new LiveReporter(rootId, screen, env) : new PlainReporter(rootId, screen);
+}
+
+/** Redrawing more often shows nothing new to an eye. */
+const FRAME_MS = 80;
+const IDLE_FRAMES = 6;
+const HIDE_CURSOR = '\u001b[?25l';
+const SHOW_CURSOR = '\u001b[?25h';
+
+export class LiveReporter implements Reporter {
+  readonly #watch: JobWatch;
+  readonly #screen: Screen;
+  readonly #color: boolean;
+  readonly #timer: NodeJS.Timeout;
+  readonly #restore = (): void => {
+    this.#screen.write(SHOW_CURSOR);
+  };
+  /** Lines of the tree that are on the screen, just above the cursor. */
+  #drawn = 0;
+  /** Frames since the last that was drawn. */
+  #idle = 0;
+  #dirty = false;
+  #ended = false;
+
+  constructor(rootId: string, screen: Screen, env: NodeJS.ProcessEnv) {
+    this.#watch = new JobWatch(rootId);
+    this.#screen = screen;
+    this.#color = (env['NO_COLOR'] ?? '') === '';
+    this.#timer = setInterval(() => this.#frame(), FRAME_MS);
+    this.#timer.unref();
+    screen.write(HIDE_CURSOR);
+    process.once('exit', this.#restore);
+  }
+
+  event(event: JobEvent): void {
+    this.#watch.apply(event, Date.now());
+    this.#dirty = true;
+    if (event.type === 'log') this.say(`${event.payload.level}: ${printable(event.payload.message)}`);
+  }
+
+  say(line: string): void {
+    this.around(() => this.#screen.write(`${line}\n`));
+  }
+
+  around<T>(write: () => T): T {
+    if (this.#ended) return write();
+    this.#screen.write(this.#erase());
+    try {
+      return write();
+    } finally {
+      this.#screen.write(this.#tree());
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#timer);
+    process.removeListener('exit', this.#restore);
+    const spent = spendingLines(this.#watch.spending).map((line) => `${line}\n`);
+    this.#screen.write(`${this.#erase()}${this.#tree()}${SHOW_CURSOR}${spent.join('')}`);
+  }
+
+  /** A running job's time goes on without events, so one frame in a few is drawn anyway. */
+  #frame(): void {
+    this.#idle += 1;
+    if (this.#dirty || this.#idle >= IDLE_FRAMES) this.#screen.write(`${this.#erase()}${this.#tree()}`);
+  }
+
+  #erase(): string {
+    const lines = this.#drawn;
+    this.#drawn = 0;
+    return lines === 0 ? '' : `\u001b[${lines}A\r\u001b[0J`;
+  }
+
+  #tree(): string {
+    const { columns = 80, rows = 24 } = this.#screen;
+    const room = { columns: columns - 1, rows: rows - 2, color: this.#color };
+    const lines = treeLines(this.#watch, Date.now(), room);
+    this.#drawn = lines.length;
+    this.#dirty = false;
+    this.#idle = 0;
+    return lines.map((line) => `${line}\n`).join('');
+  }
+}
+
+/** A line for whatever matters; progress of one job at most once a second. */
+const PROGRESS_MS = 1_000;
+
+export class PlainReporter implements Reporter {
+  readonly #watch: JobWatch;
+  readonly #screen: Screen;
+  readonly #told = new WeakMap<WatchedJob, number>();
+  #ended = false;
+
+  constructor(rootId: string, screen: Screen) {
+    this.#watch = new JobWatch(rootId);
+    this.#screen = screen;
+  }
+
+  event(event: JobEvent): void {
+    const now = Date.now();
+    const job = this.#watch.apply(event, now);
+    if (job === undefined) return;
+    const what = this.#line(event, job, now);
+    if (what !== undefined) this.say(`${'  '.repeat(depth(job))}${job.id} ${nameOf(job)}  ${what}`);
+  }
+
+  say(line: string): void {
+    this.#screen.write(`${line}\n`);
+  }
+
+  around<T>(write: () => T): T {
+    return write();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const line of spendingLines(this.#watch.spending)) this.say(line);
+  }
+
+  #line(event: JobEvent, job: WatchedJob, now: number): string | undefined {
+    switch (event.type) {
+      case 'job.accepted':
+        return 'accepted';
+      case 'job.progress': {
+        const told = this.#told.get(job);
+        if (job.progress === undefined || (told !== undefined && now - told < PROGRESS_MS)) return undefined;
+        this.#told.set(job, now);
+        return progressText(job.progress);
+      }
+      case 'log':
+        return `${event.payload.level}: ${printable(event.payload.message)}`;
+      case 'job.completed':
+      case 'job.failed':
+      case 'job.cancelled': {
+        const note = job.note === undefined ? '' : `  ${printable(job.note)}`;
+        return `${job.state} after ${seconds(now - job.since)}${note}`;
+      }
+      default:
+        return undefined;
+    }
+  }
+}
+
+function depth(job: WatchedJob): number {
+  let above = 0;
+  for (let at = job.parent; at !== undefined; at = at.parent) above += 1;
+  return above;
+}

@@ -1,0 +1,250 @@
+/** `arcp serve`: hosts agents until it is told to stop. */
+import { Option, type Command } from 'commander';
+import {
+  anonymous,
+  bearerTokens,
+  createRuntime,
+  listen,
+  memoryStore,
+  type Agent,
+  type Authenticator,
+  type Runtime,
+  type Server,
+} from '../index.js';
+import { conformanceAgents } from '../conformance/agents/index.js';
+import { loadAgents } from './agent-modules.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { Failure } from './failure.js';
+import { createLogger, LOG_LEVELS, type LogLevelName } from './logging.js';
+import { asIs, collect, parseDuration, parseOrigin, parsePort } from './options.js';
+import {
+  DEFAULT_PRINCIPAL,
+  newSecret,
+  parseToken,
+  readTokenFile,
+  removeTokenFile,
+  statePath,
+  writeTokenFile,
+  type Token,
+} from './tokens.js';
+
+interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly agents?: readonly string[];
+  readonly conformance?: true;
+  readonly store: 'memory';
+  readonly token?: readonly Token[];
+  readonly tokenFile?: readonly string[];
+  readonly anonymous?: true;
+  readonly allowOrigin?: readonly string[];
+  readonly drain: number;
+  readonly logLevel: LogLevelName;
+  readonly json?: true;
+}
+
+export function addServe(program: Command, exit: (code: ExitCode) => void): void {
+  program
+    .command('serve')
+    .description('host agents')
+    .option('--host <host>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on; 0 picks a free one', parsePort, 7777)
+    .option('--agents <module>', 'a .js or .mjs module that exports agents; may be repeated', collect(asIs))
+    .option('--conformance', 'host the conformance agents too')
+    .addOption(new Option('--store <store>', 'where jobs are kept').choices(['memory']).default('memory'))
+    .option(
+      '--token-file <file>',
+      'a private file of tokens, SECRET=PRINCIPAL a line; may be repeated',
+      collect(asIs),
+    )
+    .option(
+      '--token <secret=principal>',
+      'a token, in sight of every user of this machine: for tests',
+      collect(parseToken),
+    )
+    .option('--anonymous', 'let anybody in who can reach the port')
+    .option(
+      '--allow-origin <origin>',
+      'let web pages of this origin in; may be repeated',
+      collect(parseOrigin),
+    )
+    .addOption(
+      new Option('--drain <duration>', 'time that running jobs get when it is told to stop')
+        .argParser(parseDuration)
+        .default(30_000, '30s'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much goes to stderr').choices(LOG_LEVELS).default('info'),
+    )
+    .option('--json', 'tell what happens to the listener as JSON lines on stdout')
+    .action(async (options: ServeOptions) => {
+      exit(await serve(options));
+    });
+}
+
+async function serve(options: ServeOptions): Promise<ExitCode> {
+  const color = (process.env['NO_COLOR'] ?? '') === '';
+  const logger = createLogger(options.logLevel, process.stderr.isTTY, color);
+  const agents = await hostedAgents(options);
+  const given = givenTokens(options);
+  const made = given.length === 0 && options.anonymous !== true ? newSecret() : undefined;
+  const tokens = made === undefined ? given : [{ secret: made, principal: DEFAULT_PRINCIPAL }];
+
+  const stop = new StopSignals();
+  const runtime = createRuntime({
+    agents,
+    store: memoryStore(),
+    authenticators: authenticators(tokens, options),
+    logger,
+  });
+  const server = await bind(runtime, options);
+  const tokenFile = made === undefined ? undefined : statePath(server.port, process.env);
+  try {
+    if (made !== undefined && tokenFile !== undefined) writeTokenFile(tokenFile, made);
+    announce(server, tokenFile, options);
+    warn(options, agents.length);
+    await stop.first;
+    tell(
+      options,
+      { event: 'draining', deadline_ms: options.drain },
+      'draining: running jobs may end; Ctrl-C stops at once',
+    );
+    await server.drain(options.drain);
+    tell(options, { event: 'stopped' }, 'stopped');
+    return EXIT.completed;
+  } finally {
+    if (made !== undefined && tokenFile !== undefined) removeTokenFile(tokenFile, made);
+  }
+}
+
+async function hostedAgents(options: ServeOptions): Promise<Agent[]> {
+  const agents: Agent[] = [];
+  const origins = new Map<string, string>();
+  const host = (from: string, more: readonly Agent[]): void => {
+    for (const agent of more) {
+      const ref = `${agent.name}@${agent.version}`;
+      const other = origins.get(ref);
+      if (other !== undefined) {
+        throw new Failure(
+          EXIT.usage,
+          `${ref} is defined twice: in ${other} and in ${from}`,
+          'give one of them another version, or leave one module out',
+        );
+      }
+      origins.set(ref, from);
+      agents.push(agent);
+    }
+  };
+  for (const path of options.agents ?? []) host(path, await loadAgents(path));
+  if (options.conformance === true) host('--conformance', conformanceAgents());
+  return agents;
+}
+
+function givenTokens(options: ServeOptions): Token[] {
+  const fromEnv = process.env['ARCP_TOKEN'] ?? '';
+  const tokens = [
+    ...(options.token ?? []),
+    ...(options.tokenFile ?? []).flatMap(readTokenFile),
+    ...(fromEnv === '' ? [] : [{ secret: fromEnv, principal: DEFAULT_PRINCIPAL }]),
+  ];
+  const principals = new Map<string, string>();
+  for (const { secret, principal } of tokens) {
+    const other = principals.get(secret);
+    if (other !== undefined && other !== principal) {
+      throw new Failure(
+        EXIT.usage,
+        `one token stands for both ${other} and ${principal}`,
+        'give each its own',
+      );
+    }
+    principals.set(secret, principal);
+  }
+  return tokens;
+}
+
+function authenticators(tokens: readonly Token[], options: ServeOptions): Authenticator[] {
+  return [
+    ...(tokens.length === 0
+      ? []
+      : [bearerTokens(tokens.map(({ secret, principal }) => [secret, principal] as const))]),
+    ...(options.anonymous === true ? [anonymous()] : []),
+  ];
+}
+
+async function bind(runtime: Runtime, { host, port, allowOrigin }: ServeOptions): Promise<Server> {
+  try {
+    return await listen(runtime, { host, port, allowedOrigins: allowOrigin ?? [] });
+  } catch (error) {
+    await runtime.close();
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Failure(
+      EXIT.failed,
+      message,
+      'take another port (--port 0 picks a free one) or another --host',
+      error,
+    );
+  }
+}
+
+function announce(server: Server, tokenFile: string | undefined, options: ServeOptions): void {
+  const file = tokenFile === undefined ? '' : ` --token-file ${quoted(tokenFile)}`;
+  tell(
+    options,
+    { event: 'listening', url: server.url },
+    `listening on ${server.url}\n  arcp agents --url ${server.url}${file}`,
+  );
+  if (tokenFile !== undefined && options.json === true) {
+    process.stdout.write(`${JSON.stringify({ event: 'token', file: tokenFile })}\n`);
+  }
+}
+
+function warn(options: ServeOptions, agents: number): void {
+  const warnings = [
+    ...(options.token === undefined
+      ? []
+      : ['a token on the command line can be seen by others; use --token-file or ARCP_TOKEN']),
+    ...(agents === 0 ? ['no agents are hosted; name some with --agents MODULE or --conformance'] : []),
+    ...(isLoopback(options.host)
+      ? []
+      : [
+          options.anonymous === true
+            ? `anybody who can reach ${options.host} may run the agents hosted here`
+            : `${options.host} is not a loopback address: tokens travel in the clear unless TLS is put in front`,
+        ]),
+  ];
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}
+
+function tell(options: ServeOptions, event: Readonly<Record<string, unknown>>, text: string): void {
+  process.stdout.write(options.json === true ? `${JSON.stringify(event)}\n` : `${text}\n`);
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** A path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** The first signal asks for an orderly stop; any further one ends the process at once. */
+class StopSignals {
+  readonly first: Promise<void>;
+
+  constructor() {
+    this.first = new Promise((resolve) => {
+      let asked = false;
+      const ask = (): void => {
+        if (asked) process.exit(EXIT.interrupted);
+        asked = true;
+        resolve();
+      };
+      process.on('SIGINT', ask);
+      process.on('SIGTERM', ask);
+      process.on('SIGHUP', ask);
+      // Started by another program with a channel to it: when that program is gone, nobody is left to stop this one.
+      if (process.channel !== undefined) process.once('disconnect', ask);
+    });
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Where bearer tokens come from and where they are kept.
+ *
+ * (K1) A token file is readable by its owner alone; one that is not is refused.
+ * (K2) No token is ever written to stdout, stderr or a log.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { EXIT } from './exit-codes.js';
+import { Failure } from './failure.js';
+
+export interface Token {
+  readonly secret: string;
+  readonly principal: string;
+}
+
+/** Who a bare secret stands for. */
+export const DEFAULT_PRINCIPAL = 'default';
+
+/** A file of tokens is small; anything larger is not one. */
+const MAX_FILE_BYTES = 1_048_576;
+
+/** `SECRET=PRINCIPAL`, divided at the last `=`; without a principal after it, all of it is the secret. */
+export function parseToken(text: string): Token {
+  const equals = text.lastIndexOf('=');
+  const principal = equals === -1 ? '' : text.slice(equals + 1);
+  if (equals < 1 || principal === '') return { secret: text, principal: DEFAULT_PRINCIPAL };
+  return { secret: text.slice(0, equals), principal };
+}
+
+/** The tokens of a private file, one a line; empty lines and lines that begin with `#` are passed over. */
+export function readTokenFile(path: string): Token[] {
+  const text = readPrivateFile(path);
+  const tokens = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map(parseToken);
+  if (tokens.length === 0) {
+    throw new Failure(
+      EXIT.usage,
+      `${path} has no token in it`,
+      'write SECRET=PRINCIPAL, or a secret alone, on a line',
+    );
+  }
+  return tokens;
+}
+
+function readPrivateFile(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    throw new Failure(
+      EXIT.usage,
+      `the token file cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      'check the path; `arcp serve` prints the one that it wrote',
+    );
+  }
+  try {
+    const { mode, size } = fstatSync(file);
+    // Windows has no such modes: there the user's profile folder is what keeps others out.
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      throw new Failure(EXIT.usage, `${path} can be read by others`, `make it private: chmod 600 ${path}`);
+    }
+    if (size > MAX_FILE_BYTES) {
+      throw new Failure(EXIT.usage, `${path} is too large to be a token file`, 'check the path');
+    }
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The token that a client command presents: the option, the file, or `ARCP_TOKEN`; none is anonymous. */
+export function clientToken(
+  options: { readonly token?: string | undefined; readonly tokenFile?: string | undefined },
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  if (options.token !== undefined) return options.token;
+  if (options.tokenFile !== undefined) return readTokenFile(options.tokenFile)[0]?.secret;
+  const fromEnv = env['ARCP_TOKEN'];
+  return fromEnv === undefined || fromEnv === '' ? undefined : fromEnv;
+}
+
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** The file that a runtime without a token of its own keeps the one it made in. */
+export function statePath(port: number, env: NodeJS.ProcessEnv): string {
+  const configured = env['XDG_STATE_HOME'];
+  const state =
+    configured === undefined || configured === '' ? join(homedir(), '.local', 'state') : configured;
+  return join(state, 'arcp', `token-${port}`);
+}
+
+/** Writes a private file whole: nobody ever sees half of it, or sees it with other rights. */
+export function writeTokenFile(path: string, secret: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const unfinished = `${path}.${process.pid}`;
+  rmSync(unfinished, { force: true });
+  writeFileSync(unfinished, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+  renameSync(unfinished, path);
+}
+
+/** Removes the file if it is still the one that was written. */
+export function removeTokenFile(path: string, secret: string): void {
+  try {
+    if (readFileSync(path, 'utf8') === `${secret}\n`) rmSync(path);
+  } catch {
+    // Gone already, or not ours any more.
+  }
+}

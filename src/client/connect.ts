@@ -1,0 +1,87 @@
+import { ArcpError, OPT_IN, type Capabilities, type Payload } from '../protocol/index.js';
+import type { Transport } from '../transport/transport.js';
+import { dialWebSocket } from '../transport/websocket-client.js';
+import { VERSION } from '../version.js';
+import { Backoff, DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';
+import { Client } from './client.js';
+import { systemClock, type Clock } from '../clock.js';
+import { clientLimits, type ClientLimits } from './limits.js';
+import { ClientSession } from './session.js';
+
+/** Who this client says it is, unless told otherwise. */
+export const CLIENT_INFO = { kind: 'arcp-runtime', version: VERSION } as const;
+
+export type Dial = (url: string, options: { readonly signal: AbortSignal }) => Promise<Transport>;
+
+export interface ConnectOptions {
+  /** The bearer token. Without one the session is anonymous. */
+  readonly token?: string;
+  /** What the runtime is told of the client. Default `CLIENT_INFO`. */
+  readonly clientInfo?: { readonly kind: string; readonly version: string };
+  /** Replaces single entries of the default: streaming, durable jobs, and the opt-in to delegation. */
+  readonly capabilities?: Capabilities;
+  /** Answers a `session.challenge`. Without it a challenged session is UNAUTHENTICATED. */
+  readonly respond?: (challenge: Payload<'session.challenge'>) => string | Promise<string>;
+  /** How to come back after a lost connection; `false` closes the client instead. */
+  readonly reconnect?: Partial<ReconnectPolicy> | false;
+  /** Gives up connecting. It has no part in the client once there is one. */
+  readonly signal?: AbortSignal;
+  readonly limits?: Partial<ClientLimits>;
+  /** Makes the connections. Default: a WebSocket, in a browser the browser's own. */
+  readonly dial?: Dial;
+  /** For tests: time, and numbers in [0, 1) for the jitter. */
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/**
+ * Connects to a runtime and opens a session. One attempt: rejects with the runtime's error when it refuses the
+ * session, UNAVAILABLE when it cannot be reached, DEADLINE_EXCEEDED after `connectTimeoutMs` and CANCELLED when
+ * `signal` is aborted. Afterwards the client reconnects by itself, see `reconnect`.
+ *
+ * @example
+ * const client = await connect('ws://127.0.0.1:7777', { token });
+ */
+export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
+  const {
+    token,
+    clock = systemClock,
+    signal,
+    dial = dialWebSocket,
+    reconnect,
+    random = Math.random,
+  } = options;
+  if (signal?.aborted === true) throw aborted(signal);
+  const session = new ClientSession({
+    dial: (dialOptions) => dial(String(url), dialOptions),
+    credentials: {
+      token,
+      client: options.clientInfo ?? CLIENT_INFO,
+      capabilities: {
+        streaming: true,
+        durable_jobs: true,
+        ...(token === undefined ? { anonymous: true } : {}),
+        extensions: [OPT_IN.delegate],
+        ...options.capabilities,
+      },
+    },
+    respond: options.respond,
+    backoff: reconnect === false ? undefined : new Backoff({ ...DEFAULT_RECONNECT, ...reconnect }, random),
+    limits: clientLimits(options.limits),
+    clock,
+  });
+  const abort = (): void => {
+    if (signal !== undefined) void session.close(aborted(signal));
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    await session.ready;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+  return new Client(session, clock);
+}
+
+function aborted(signal: AbortSignal): ArcpError {
+  return new ArcpError('CANCELLED', 'connecting was aborted', { cause: signal.reason });
+}

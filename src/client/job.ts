@@ -1,0 +1,173 @@
+/**
+ * A job that the client started: its events, its result, and the way to stop it.
+ *
+ * (J1) `job.accepted` is the first event, one terminal event the last. What the runtime sends after it is dropped.
+ * (J2) When the client can no longer follow the job (session lost, client closed, events missing), `result()` and
+ *      every iterator end with the one error that says so; the job itself may go on in the runtime.
+ */
+import { ArcpError, type JobId, type Payload } from '../protocol/index.js';
+import type { Clock } from '../clock.js';
+import { isTerminal, type JobEvent, type TerminalEvent } from './job-event.js';
+import { JobEvents } from './job-events.js';
+import type { ClientLimits } from './limits.js';
+import { ResultCollector, type JobResult } from './result.js';
+
+export interface CancelOptions {
+  readonly reason?: string;
+  /** Milliseconds that the job has to end by itself; the runtime's default otherwise. */
+  readonly deadlineMs?: number;
+}
+
+/** What a job needs of its client. */
+export interface JobHost {
+  readonly limits: ClientLimits;
+  readonly clock: Clock;
+  cancel(jobId: string, options: CancelOptions): Promise<void>;
+}
+
+type Outcome =
+  | { readonly kind: 'completed'; readonly completed: Payload<'job.completed'> }
+  | { readonly kind: 'failed'; readonly error: ArcpError };
+
+type Life =
+  | { readonly kind: 'live'; readonly waiting: ((outcome: Outcome) => void)[] }
+  | { readonly kind: 'ended'; readonly outcome: Outcome };
+
+export class Job implements AsyncIterable<JobEvent, undefined> {
+  readonly id: JobId;
+  /** The payload of `job.accepted`: the resolved agent, the lease, credentials. */
+  readonly accepted: Payload<'job.accepted'>;
+  readonly #host: JobHost;
+  readonly #events: JobEvents;
+  readonly #result: ResultCollector;
+  #life: Life = { kind: 'live', waiting: [] };
+  #asked: Promise<JobResult> | undefined;
+
+  /** @internal */
+  constructor(id: JobId, accepted: Payload<'job.accepted'>, host: JobHost) {
+    this.id = id;
+    this.accepted = accepted;
+    this.#host = host;
+    this.#events = new JobEvents(id, host.limits, host.clock);
+    this.#result = new ResultCollector(host.limits.maxResultBytes);
+  }
+
+  /** Whether the terminal event has come, or can no longer come. */
+  get ended(): boolean {
+    return this.#life.kind === 'ended';
+  }
+
+  /**
+   * This job's events, from `job.accepted` to the terminal one, for each iterator anew. Start within the first
+   * `historyEvents` events (1,000) or `historySize` units of text (1 Mi), or the iteration fails with DATA_LOSS; when
+   * started straight after `invoke` nothing can be missed. A reader that falls 100,000 events behind fails with
+   * BACKPRESSURE_OVERFLOW.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<JobEvent, undefined> {
+    return this.#events.read('job');
+  }
+
+  /** The events of this job and of everything delegated below it, in the order in which they came. Limits as above. */
+  tree(): AsyncIterable<JobEvent, undefined> {
+    return { [Symbol.asyncIterator]: () => this.#events.read('tree') };
+  }
+
+  /**
+   * Takes the streamed result as it comes, decoded and checked piece by piece, so that it need not be held. Once per
+   * job; `result()` then tells its id and size only. Ends at once where the job streams nothing; throws the job's
+   * error where it fails, and a `ResultChunkError` at the first chunk that is wrong.
+   */
+  chunks(): AsyncIterableIterator<Uint8Array, undefined> {
+    const reader = this.#result.read();
+    if (this.#life.kind === 'ended' && this.#life.outcome.kind === 'completed') {
+      this.#result.completed(this.#life.outcome.completed);
+    }
+    return reader;
+  }
+
+  /**
+   * How the job completed, with its streamed result assembled and checked. Rejects with the error of `job.failed`,
+   * with CANCELLED, or with what is wrong with the result (`ResultChunkError`, DATA_LOSS).
+   */
+  result(): Promise<JobResult> {
+    return (this.#asked ??= this.#outcome().then((outcome) => {
+      if (outcome.kind === 'failed') throw outcome.error;
+      const { value, summary, result_ref } = outcome.completed;
+      const result = this.#result.assemble(outcome.completed);
+      return {
+        ...(value === undefined ? {} : { value }),
+        ...(summary === undefined ? {} : { summary }),
+        ...(result_ref === undefined ? {} : { resultRef: result_ref }),
+        ...(result === undefined ? {} : { result }),
+      };
+    }));
+  }
+
+  /**
+   * Asks the runtime to stop the job; resolves when it has agreed. The terminal event follows.
+   * Rejects with FAILED_PRECONDITION (ended already), NOT_FOUND or PERMISSION_DENIED when it refuses.
+   */
+  cancel(options: CancelOptions = {}): Promise<void> {
+    return this.#host.cancel(this.id, options);
+  }
+
+  /** @internal The next event of this job (`own`) or of a descendant. */
+  receive(event: JobEvent, size: number, own: boolean): void {
+    this.#events.append(event, size);
+    if (!own) return;
+    if (event.type === 'job.result_chunk') this.#result.push(event.payload);
+    else if (isTerminal(event)) this.#end(outcomeOf(event));
+  }
+
+  /** @internal This job and all its descendants have ended. */
+  treeEnded(): void {
+    this.#events.end('tree');
+  }
+
+  /** @internal Nothing more can be learnt about the job. */
+  lose(error: ArcpError): void {
+    this.#events.end('job', { kind: 'failed', error });
+    this.#events.end('tree', { kind: 'failed', error });
+    if (this.#life.kind === 'live') this.#end({ kind: 'failed', error });
+  }
+
+  /** @internal Calls `run` at the end of the job's life, at once if that was before. */
+  onEnd(run: () => void): void {
+    if (this.#life.kind === 'live') this.#life.waiting.push(run);
+    else run();
+  }
+
+  #outcome(): Promise<Outcome> {
+    return new Promise((resolve) => {
+      if (this.#life.kind === 'live') this.#life.waiting.push(resolve);
+      else resolve(this.#life.outcome);
+    });
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#life.kind !== 'live') return;
+    const { waiting } = this.#life;
+    this.#life = { kind: 'ended', outcome };
+    this.#events.end('job');
+    if (outcome.kind === 'completed') this.#result.completed(outcome.completed);
+    else this.#result.failed(outcome.error);
+    for (const run of waiting) run(outcome);
+  }
+}
+
+function outcomeOf(event: TerminalEvent): Outcome {
+  switch (event.type) {
+    case 'job.completed':
+      return { kind: 'completed', completed: event.payload };
+    case 'job.failed':
+      return { kind: 'failed', error: ArcpError.fromPayload(event.payload) };
+    case 'job.cancelled':
+      return { kind: 'failed', error: cancelledError(event.payload) };
+  }
+}
+
+export function cancelledError({ reason, source }: Payload<'job.cancelled'>): ArcpError {
+  return new ArcpError('CANCELLED', reason ?? 'the job was cancelled', {
+    ...(source === undefined ? {} : { details: { source } }),
+  });
+}

@@ -1,0 +1,95 @@
+/** Puts a runtime together from its parts. */
+import type { Agent } from './agents/agent.js';
+import { executeAgent } from './agents/execute.js';
+import { serveClassic } from './dialects/classic.js';
+import type { Inventory } from './protocol/inventory.js';
+import type { Authenticator } from './runtime/authenticator.js';
+import { systemClock, type Clock } from './clock.js';
+import { Engine } from './runtime/engine.js';
+import { randomId, type NewId } from './runtime/ids.js';
+import { limitsWith, type Limits } from './runtime/limits.js';
+import { silentLogger, type Logger } from './runtime/logger.js';
+import { memoryStore } from './store/memory.js';
+import type { Store } from './store/store.js';
+import type { Transport } from './transport/transport.js';
+import { VERSION } from './version.js';
+
+export interface RuntimeOptions {
+  readonly agents?: readonly Agent[];
+  /** Where the logs are kept. Default `memoryStore()`; the runtime closes it. */
+  readonly store?: Store;
+  /** Who may open a session. Default nobody: `bearerTokens(…)` and `anonymous()` let somebody in. */
+  readonly authenticators?: readonly Authenticator[];
+  /** Limits other than their defaults, see `LIMITS`. */
+  readonly limits?: Partial<Limits>;
+  /** Default: silent. A pino logger fits. */
+  readonly logger?: Logger;
+  /** What follows when a job falls silent: it fails with HEARTBEAT_LOST, or is blocked until its next heartbeat. Default `fail`. */
+  readonly heartbeatRecovery?: 'fail' | 'block';
+  /** What the runtime says it is. Default this package and its version. */
+  readonly identity?: { readonly kind: string; readonly version: string };
+  /** For tests and simulations. */
+  readonly clock?: Clock;
+  /** For tests and simulations. */
+  readonly newId?: NewId;
+}
+
+/** A runtime that hosts agents. Reach it with `listen`, or hand it connections of your own with `accept`. */
+export interface Runtime {
+  /** Hosts one more agent. Throws ALREADY_EXISTS for a `name@version` that is hosted already. */
+  register(agent: Agent): void;
+  /** What is advertised to clients. */
+  inventory(): Inventory;
+  /** Serves one connection until it ends. */
+  accept(transport: Transport, from?: { readonly address?: string }): void;
+  /** Whether new work is taken. */
+  readonly ready: boolean;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  /** Takes nothing new, gives running jobs `ms` to end, stops the rest with ABORTED, and closes. */
+  drain(ms: number): Promise<void>;
+  /** Closes at once. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a runtime.
+ *
+ * @example
+ * ```ts
+ * const runtime = createRuntime({ agents: [greeter], authenticators: [bearerTokens([['s3cret', 'me']])] });
+ * const server = await listen(runtime, { port: 7777 });
+ * ```
+ */
+export function createRuntime(options: RuntimeOptions = {}): Runtime {
+  const logger = options.logger ?? silentLogger;
+  const limits = limitsWith(options.limits);
+  const engine = new Engine({
+    store: options.store ?? memoryStore(),
+    clock: options.clock ?? systemClock,
+    newId: options.newId ?? randomId,
+    limits,
+    logger,
+    authenticators: options.authenticators ?? [],
+    identity: { kind: 'arcp-runtime', version: VERSION, trust_level: 'trusted', ...options.identity },
+    heartbeatRecovery: options.heartbeatRecovery ?? 'fail',
+    execute: executeAgent,
+  });
+  for (const agent of options.agents ?? []) engine.registry.register(agent);
+  return {
+    register: (agent) => {
+      engine.registry.register(agent);
+    },
+    inventory: () => engine.registry.inventory(),
+    accept: (transport, from) => {
+      serveClassic(engine, transport, from?.address);
+    },
+    get ready() {
+      return engine.ready;
+    },
+    limits,
+    logger,
+    drain: (ms) => engine.drain(ms),
+    close: () => engine.close(),
+  };
+}

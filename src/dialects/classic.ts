@@ -1,0 +1,116 @@
+/**
+ * The classic dialect: the runtime's native tongue, so that only text and envelopes are exchanged here (law L5).
+ *
+ * (D1) An event's text is spliced behind the session's own fields; nothing is stringified again.
+ * (D2) Types that a client may not be able to decode travel as `event.emit` of the same name, unless it has asked for
+ *      them (decision 17): the numbering is the same for everyone.
+ */
+import { decodeFrame, PROTOCOL_VERSION, type Refusal } from '../protocol/envelope.js';
+import { MESSAGES, type MessageType } from '../protocol/messages.js';
+import { Connection } from '../runtime/connection.js';
+import type { Engine } from '../runtime/engine.js';
+import type { Peer, Reply, SessionView } from '../runtime/peer.js';
+import type { LogRecord } from '../store/store.js';
+import { CLOSE_CODES, type CloseCode, type Transport } from '../transport/transport.js';
+
+/** Serves one connection. `address` is for the logs. */
+export function serveClassic(engine: Engine, transport: Transport, address?: string): void {
+  const connection = new Connection(engine, new ClassicPeer(engine, transport), address);
+  const limits = { maxDepth: engine.limits.maxNesting };
+  transport.start({
+    message(frame) {
+      const decoded = decodeFrame(frame, limits);
+      if (decoded.ok) connection.receive(decoded.envelope);
+      else connection.refuse(decoded.refusal);
+    },
+    binary() {
+      connection.refuse(BINARY_FRAME);
+    },
+    drained() {
+      connection.drained();
+    },
+    closed(end) {
+      connection.closed(end);
+    },
+  });
+}
+
+const BINARY_FRAME: Refusal = {
+  kind: 'malformed',
+  code: 'INVALID_ARGUMENT',
+  message: 'binary frames are not part of the protocol: send JSON as text',
+  id: undefined,
+  optional: false,
+};
+
+/** Which types need an opt-in, and the extension that gives it. */
+const GATED: ReadonlyMap<string, string> = new Map(
+  Object.entries(MESSAGES).flatMap(([type, rule]) =>
+    'extension' in rule ? [[type, rule.extension] as const] : [],
+  ),
+);
+
+class ClassicPeer implements Peer {
+  readonly #engine: Engine;
+  readonly #transport: Transport;
+  #session: SessionView | undefined;
+  /** What stands in front of an event's number. */
+  #head = '';
+
+  constructor(engine: Engine, transport: Transport) {
+    this.#engine = engine;
+    this.#transport = transport;
+  }
+
+  get buffered(): number {
+    return this.#transport.buffered;
+  }
+
+  enter(session: SessionView): void {
+    this.#session = session;
+    this.#head = `{"arcp":"${PROTOCOL_VERSION}","session_id":${JSON.stringify(session.id)},"event_seq":`;
+  }
+
+  event(record: Pick<LogRecord, 'type' | 'body'>, eventSeq: number): void {
+    const extension = GATED.get(record.type);
+    const plain = extension === undefined || this.#session?.extensions.has(extension) === true;
+    this.#send(`${this.#head}${eventSeq},${plain ? record.body : asEmittedEvent(record.body)}`);
+  }
+
+  reply<T extends MessageType>({ type, payload, sessionId, correlationId }: Reply<T>): void {
+    this.#send(
+      JSON.stringify({
+        arcp: PROTOCOL_VERSION,
+        id: this.#engine.newId('message'),
+        type,
+        timestamp: this.#engine.timestamps.now(),
+        session_id: sessionId,
+        correlation_id: correlationId,
+        payload,
+      }),
+    );
+  }
+
+  close(code: CloseCode, reason: string): void {
+    this.#transport.close(code, reason);
+  }
+
+  /** A client that commands without reading is cut off; its session can be resumed (law L7). */
+  #send(frame: string): void {
+    this.#transport.send(frame);
+    if (this.#transport.buffered > this.#engine.limits.hardBufferBytes) {
+      this.#transport.close(CLOSE_CODES.tryAgainLater, 'the client does not read what it is sent');
+    }
+  }
+}
+
+/** (D2) */
+function asEmittedEvent(body: string): string {
+  const envelope = JSON.parse(`{${body}`) as { type: string; payload: unknown };
+  const { type, payload } = envelope;
+  return JSON.stringify({
+    ...envelope,
+    type: 'event.emit',
+    payload: { name: type, data: payload, attrs: payload },
+  }).slice(1);
+}

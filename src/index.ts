@@ -1,0 +1,35 @@
+/** `arcp-runtime`: host agents and open them to clients over ARCP. */
+export type {
+  Agent,
+  ChildJob,
+  ChildOutcome,
+  DelegateOptions,
+  JobContext,
+  Json,
+  LeaseView,
+  LogLevel,
+  Progress,
+  ResultChunk,
+  ResultOptions,
+  ResultStream,
+  StreamedResult,
+} from './agents/agent.js';
+export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
+export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
+export { listen, type ListenOptions, type Server } from './listen.js';
+export { amountFromNumber, formatAmount, parseAmount } from './protocol/cost-budget.js';
+export { ArcpError, ERRORS, type ErrorCode } from './protocol/errors.js';
+export type { Inventory, InventoryEntry } from './protocol/inventory.js';
+export {
+  anonymous,
+  bearerTokens,
+  type AuthOutcome,
+  type Authenticator,
+  type Credentials,
+} from './runtime/authenticator.js';
+export { DEFAULT_LIMITS, LIMITS, type Limits } from './runtime/limits.js';
+export type { Logger, LogFields } from './runtime/logger.js';
+export { memoryStore } from './store/memory.js';
+export type { LogRecord, Store } from './store/store.js';
+export type { Transport, TransportEnd, TransportHandlers } from './transport/transport.js';
+export { VERSION } from './version.js';

@@ -1,0 +1,19 @@
+/** The language: envelopes, messages and the rules that need no runtime. Pure; runs in a browser. */
+export * from './agent-ref.js';
+export * from './base64.js';
+export * from './capabilities.js';
+export * from './cost-budget.js';
+export * from './envelope.js';
+export * from './errors.js';
+export * from './extensions.js';
+export * from './ids.js';
+export * from './inventory.js';
+export * from './job-state.js';
+export * from './lease.js';
+export * from './messages.js';
+export * from './priority.js';
+export * from './result-chunks.js';
+export { LOG_LEVELS } from './payloads/telemetry.js';
+export { STREAM_KINDS, type StreamKind } from './payloads/streams.js';
+export { isJsonObject, knownErrorCode, type JsonObject } from './scalars.js';
+export { isTimestamp } from './timestamp.js';

@@ -1,0 +1,240 @@
+/**
+ * Execution: tools, jobs, workflows and agents (execution.rs; RFC 0001 §10, §14).
+ * A malformed agent reference, budget or lease is the job's failure and not the envelope's (decision 2), so they are
+ * plain text and free objects here.
+ */
+import * as z from 'zod';
+import { JOB_STATES } from '../job-state.js';
+import {
+  amount,
+  anyObject,
+  bool,
+  counter,
+  defaulted,
+  errorPayload,
+  firstPresent,
+  id,
+  isJsonObject,
+  list,
+  nonEmptyText,
+  oneOf,
+  optional,
+  optionalValue,
+  percentage,
+  text,
+  timestamp,
+  type JsonObject,
+} from '../scalars.js';
+import { artifactFields } from './artifacts.js';
+
+const artifactReference = z.object(artifactFields);
+const costBudget = list(text);
+
+/** `arguments` is any value, required in one shape and optional in the other; written as `{}` when missing. */
+export const toolInvoke = z.object({
+  tool: text,
+  arguments: optionalValue.transform((given): unknown => (given === undefined ? {} : given)),
+  cost_budget: optional(costBudget),
+  lease_request: optional(anyObject),
+});
+
+export const toolResult = z.object({ value: optionalValue, result_ref: optional(artifactReference) });
+
+export const toolError = errorPayload;
+
+const credential = z.object({
+  id: text,
+  scheme: text,
+  value: text,
+  endpoint: text,
+  profile: optional(text),
+  constraints: optionalValue,
+});
+
+export const jobAccepted = z.object({
+  job_id: id('job'),
+  credentials: optional(list(credential)),
+  /** The lease as it was requested, key by key. */
+  lease: optional(anyObject),
+  agent: optional(text),
+  parent_job_id: optional(id('job')),
+  delegate_id: optional(text),
+  trace_id: optional(nonEmptyText),
+  accepted_at: optional(timestamp),
+});
+
+export const jobStarted = z.object({
+  description: optional(text),
+  job_id: optional(id('job')),
+  started_at: optional(timestamp),
+});
+
+/**
+ * The seed has `percent`, its successor a required `current` with `total` and `units`; written with `current` always,
+ * and with `percent` wherever it is known (decision 9).
+ */
+export const jobProgress = z
+  .object({
+    percent: optional(percentage),
+    current: optional(amount),
+    total: optional(amount),
+    units: optional(text),
+    message: optional(text),
+  })
+  .refine(({ current, total }) => current === undefined || total === undefined || current <= total, {
+    path: ['current'],
+    error: 'expected no more than total',
+  })
+  .transform(canonicalProgress);
+
+export interface Progress {
+  percent?: number | undefined;
+  current?: number | undefined;
+  total?: number | undefined;
+  units?: string | undefined;
+  message?: string | undefined;
+}
+
+function canonicalProgress({
+  percent,
+  current,
+  total,
+  units,
+  message,
+}: Progress): Progress & { current: number } {
+  return {
+    current: current ?? currentOf(percent ?? 0, total),
+    percent: percent ?? percentOf(current, total),
+    total,
+    units,
+    message,
+  };
+}
+
+function currentOf(percent: number, total: number | undefined): number {
+  return total === undefined ? percent : Math.min(total, (percent / 100) * total);
+}
+
+function percentOf(current: number | undefined, total: number | undefined): number | undefined {
+  return current === undefined || total === undefined || total === 0 ? undefined : (current / total) * 100;
+}
+
+export const jobHeartbeat = z.object({
+  sequence: counter,
+  /** When the next one is due, in milliseconds from this one. */
+  deadline_ms: optional(counter),
+  state: oneOf(JOB_STATES),
+});
+
+/** `data` in one shape, an optional `snapshot` in the other; written as `data`. */
+export const jobCheckpoint = z
+  .object({ checkpoint_id: nonEmptyText, data: optionalValue, snapshot: optionalValue })
+  .transform(({ checkpoint_id, data, snapshot }) => ({
+    checkpoint_id,
+    data: firstPresent(data, snapshot, null),
+  }));
+
+export const jobResultChunk = z.object({
+  result_id: text,
+  chunk_seq: counter,
+  data: text,
+  encoding: oneOf(['utf8', 'base64']),
+  more: bool,
+});
+
+/** The value is `value` in one shape and `result` in the other; written as `value`. */
+export const jobCompleted = z
+  .object({
+    value: optionalValue,
+    result: optionalValue,
+    result_ref: optional(artifactReference),
+    result_id: optional(text),
+    result_size: optional(counter),
+    summary: optional(text),
+  })
+  .transform(({ result, ...rest }): typeof rest =>
+    rest.value === undefined && result !== undefined ? { ...rest, value: result } : rest,
+  );
+
+export const jobFailed = errorPayload;
+
+export const jobCancelled = z.object({
+  reason: optional(text),
+  source: optional(oneOf(['client', 'runtime', 'policy', 'timeout'])),
+});
+
+/** An instant, an RFC 5545 recurrence rule, or seconds from acceptance: exactly one of them (RFC 0001 §10.6). */
+const schedule = z
+  .object({ at: optional(timestamp), every: optional(nonEmptyText), after: optional(amount) })
+  .refine(
+    (when) => [when.at, when.every, when.after].filter((one) => one !== undefined).length === 1,
+    'expected exactly one of at, every, after',
+  );
+
+const command = z.custom<{ readonly type: string; readonly payload: JsonObject }>(
+  (value) => isJsonObject(value) && typeof value['type'] === 'string' && isJsonObject(value['payload']),
+  'expected a command with a type and a payload',
+);
+
+export const jobSchedule = z.object({ job: command, when: schedule });
+
+/** `arguments` in one shape, `inputs` in the other; written as `arguments`. */
+export const workflowStart = z
+  .object({ workflow: nonEmptyText, arguments: optionalValue, inputs: optionalValue })
+  .transform(({ inputs, ...rest }): typeof rest =>
+    rest.arguments === undefined && inputs !== undefined ? { ...rest, arguments: inputs } : rest,
+  );
+
+/** `value` in one shape, `outputs` in the other; written as `value`. */
+export const workflowComplete = z
+  .object({ value: optionalValue, outputs: optionalValue })
+  .transform(({ outputs, ...rest }): typeof rest =>
+    rest.value === undefined && outputs !== undefined ? { ...rest, value: outputs } : rest,
+  );
+
+/** `lease_request`, `cost_budget`, `profile` and `delegate_id` are additions to RFC 0001 §14 (decision 5). */
+export const agentDelegate = z.object({
+  target: text,
+  task: text,
+  context: optionalValue,
+  lease_request: optional(anyObject),
+  cost_budget: optional(costBudget),
+  profile: optionalValue,
+  delegate_id: optional(text),
+});
+
+/** The receiving runtime's identity is `runtime` in one shape and `to_runtime` in the other; written as both. */
+export const agentHandoff = z
+  .object({
+    runtime: optional(anyObject),
+    to_runtime: optional(anyObject),
+    job_id: optional(id('job')),
+    session_id: optional(id('session')),
+    reason: optional(text),
+  })
+  .transform(({ runtime, to_runtime, ...rest }, ctx) => {
+    const identity = runtime ?? to_runtime;
+    if (identity === undefined) {
+      ctx.issues.push({ code: 'custom', path: ['runtime'], message: 'expected an object', input: undefined });
+      return z.NEVER;
+    }
+    return { ...rest, runtime: identity, to_runtime: identity };
+  });
+
+export const jobSubscribe = z.object({
+  job_id: id('job'),
+  from_event_seq: optional(counter),
+  history: defaulted(bool, () => false),
+});
+
+export const jobSubscribed = z.object({
+  job_id: id('job'),
+  current_status: oneOf(JOB_STATES),
+  agent: text,
+  parent_job_id: optional(id('job')),
+  trace_id: optional(nonEmptyText),
+  subscribed_from: counter,
+  replayed: defaulted(bool, () => false),
+});
+
+export const jobUnsubscribe = z.object({ job_id: id('job') });

@@ -1,0 +1,63 @@
+/** Who is asking (RFC 0001 §8.2). Secrets are compared in constant time and never kept as they came. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+/** What came of a credential. `quota` names whose limits apply: usually the principal itself. */
+export type AuthOutcome =
+  | { readonly kind: 'accepted'; readonly principal: string; readonly quota?: string }
+  | { readonly kind: 'rejected'; readonly message: string }
+  | {
+      readonly kind: 'challenge';
+      readonly challenge: string;
+      readonly verify: (response: string) => AuthOutcome;
+    };
+
+export interface Credentials {
+  readonly token: string | undefined;
+  /** The id of the session that would be opened: unique. */
+  readonly sessionId: string;
+}
+
+/** One way to authenticate, chosen by `auth.scheme` of `session.open`. */
+export interface Authenticator {
+  readonly scheme: string;
+  authenticate(credentials: Credentials): AuthOutcome;
+}
+
+/**
+ * Bearer tokens, each standing for a principal.
+ *
+ * @param tokens pairs of secret and principal
+ */
+export function bearerTokens(tokens: Iterable<readonly [secret: string, principal: string]>): Authenticator {
+  const known = [...tokens].map(([secret, principal]) => ({ digest: digestOf(secret), principal }));
+  return {
+    scheme: 'bearer',
+    authenticate({ token }) {
+      if (token === undefined) return { kind: 'rejected', message: 'a bearer token is required' };
+      const digest = digestOf(token);
+      let principal: string | undefined;
+      for (const candidate of known) {
+        if (timingSafeEqual(candidate.digest, digest)) principal = candidate.principal;
+      }
+      return principal === undefined
+        ? { kind: 'rejected', message: 'the bearer token is not known here' }
+        : { kind: 'accepted', principal };
+    },
+  };
+}
+
+/** Lets anybody in. Each session is a principal of its own: anonymous sessions are strangers (decision 10). */
+export function anonymous(): Authenticator {
+  return {
+    scheme: 'none',
+    authenticate: ({ sessionId }) => ({
+      kind: 'accepted',
+      principal: `anonymous:${sessionId}`,
+      quota: 'anonymous',
+    }),
+  };
+}
+
+export function digestOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}

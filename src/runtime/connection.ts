@@ -1,0 +1,313 @@
+/**
+ * One connection: the handshake, and then whatever its session's client commands.
+ *
+ * (C1) Until the session is accepted only handshake messages count; anything else is dropped and logged (decision 16).
+ * (C2) A connection that has no session after `helloTimeoutMs`, or whose handshake fails too often, is closed.
+ * (C3) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
+ */
+import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
+import { ArcpError } from '../protocol/errors.js';
+import { MESSAGES } from '../protocol/messages.js';
+import { CLOSE_CODES, type TransportEnd } from '../transport/transport.js';
+import type { AuthOutcome } from './authenticator.js';
+import type { Timer } from '../clock.js';
+import { commandFor } from './commands.js';
+import type { Engine } from './engine.js';
+import type { Peer } from './peer.js';
+import type { Session, SessionIdentity } from './session.js';
+
+type Phase =
+  | { readonly kind: 'greeting'; readonly timeout: Timer; readonly failures: number }
+  | {
+      readonly kind: 'challenged';
+      readonly timeout: Timer;
+      readonly failures: number;
+      readonly open: Envelope<'session.open'>;
+      readonly sessionId: SessionIdentity['id'];
+      readonly verify: (response: string) => AuthOutcome;
+    }
+  | { readonly kind: 'open'; readonly session: Session }
+  | { readonly kind: 'closed' };
+
+export class Connection {
+  readonly #engine: Engine;
+  readonly #peer: Peer;
+  readonly #address: string | undefined;
+  #phase: Phase;
+
+  constructor(engine: Engine, peer: Peer, address: string | undefined) {
+    this.#engine = engine;
+    this.#peer = peer;
+    this.#address = address;
+    const { helloTimeoutMs } = engine.limits;
+    const timeout = engine.clock.timer(helloTimeoutMs, () => {
+      engine.logger.info({ address }, 'closing a connection without a session');
+      this.#close(`no session was opened within ${helloTimeoutMs} ms`);
+    });
+    this.#phase = { kind: 'greeting', timeout, failures: 0 };
+  }
+
+  /** A frame that was understood. */
+  receive(envelope: AnyEnvelope): void {
+    const phase = this.#phase;
+    switch (phase.kind) {
+      case 'open':
+        if (phase.session.peer !== this.#peer) return;
+        phase.session.confirmResumeToken();
+        this.#command(phase.session, envelope);
+        break;
+      case 'greeting':
+      case 'challenged':
+        this.#greet(envelope);
+        break;
+      case 'closed':
+        break;
+    }
+  }
+
+  /** A frame that was not. */
+  refuse(refusal: Refusal): void {
+    const phase = this.#phase;
+    if (phase.kind === 'closed') return;
+    const { code, message, type, optional, kind } = refusal;
+    this.#engine.logger.info({ ...this.#ids(), code, type, reason: message }, 'frame refused');
+    if (phase.kind === 'open' && phase.session.peer === this.#peer) phase.session.confirmResumeToken();
+    if (kind === 'extension' && optional) return;
+    if (phase.kind !== 'open' && type === 'session.open') {
+      this.#reject(new ArcpError(code, message), refusal.id);
+      return;
+    }
+    this.#nack(new ArcpError(code, message), refusal.id);
+    if (phase.kind !== 'open') this.#countFailure();
+  }
+
+  /** The transport is gone. */
+  closed(end: TransportEnd): void {
+    const phase = this.#phase;
+    this.#phase = { kind: 'closed' };
+    if (phase.kind === 'greeting' || phase.kind === 'challenged') phase.timeout.cancel();
+    if (phase.kind !== 'open') return;
+    this.#engine.logger.info(
+      { session: phase.session.id, code: end.code, reason: end.reason },
+      'connection lost',
+    );
+    if (phase.session.peer === this.#peer) this.#engine.sessions.detach(phase.session);
+  }
+
+  #ids(): { session?: string; address: string | undefined } {
+    const phase = this.#phase;
+    return { ...(phase.kind === 'open' ? { session: phase.session.id } : {}), address: this.#address };
+  }
+
+  #greet(envelope: AnyEnvelope): void {
+    if (this.#phase.kind !== 'greeting' && this.#phase.kind !== 'challenged') return;
+    switch (envelope.type) {
+      case 'session.open':
+        this.#open(envelope);
+        break;
+      case 'session.authenticate':
+        this.#answered(envelope);
+        break;
+      case 'session.resume':
+        this.#resume(envelope);
+        break;
+      default:
+        this.#engine.logger.info({ ...this.#ids(), type: envelope.type }, 'dropped: no session yet');
+    }
+  }
+
+  #open(open: Envelope<'session.open'>): void {
+    const sessionId = this.#engine.newId('session');
+    const { scheme, token } = open.payload.auth;
+    const authenticator = this.#engine.authenticators.get(scheme);
+    if (authenticator === undefined) {
+      this.#reject(new ArcpError('UNAUTHENTICATED', 'that auth scheme is not configured here'), open.id);
+      return;
+    }
+    const outcome = this.#ask(() => authenticator.authenticate({ token, sessionId }));
+    this.#decide(outcome, open, sessionId, open.id);
+  }
+
+  #answered({ id, payload }: Envelope<'session.authenticate'>): void {
+    if (this.#phase.kind !== 'challenged') {
+      this.#nack(new ArcpError('FAILED_PRECONDITION', 'nothing was asked'), id);
+      return;
+    }
+    const { verify, open, sessionId } = this.#phase;
+    const outcome = this.#ask(() => verify(payload.response));
+    this.#decide(outcome, open, sessionId, id);
+  }
+
+  /** Nobody gets in by an authenticator that fails, and nobody else is bothered. */
+  #ask(authenticate: () => AuthOutcome): AuthOutcome {
+    try {
+      return authenticate();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#engine.logger.error({ ...this.#ids(), reason }, 'authenticator failed');
+      return { kind: 'rejected', message: 'authentication is out of order' };
+    }
+  }
+
+  #decide(
+    outcome: AuthOutcome,
+    open: Envelope<'session.open'>,
+    sessionId: SessionIdentity['id'],
+    correlationId: string,
+  ): void {
+    if (this.#phase.kind !== 'greeting' && this.#phase.kind !== 'challenged') return;
+    const { timeout, failures } = this.#phase;
+    switch (outcome.kind) {
+      case 'rejected':
+        this.#reject(new ArcpError('UNAUTHENTICATED', outcome.message), correlationId);
+        break;
+      case 'challenge':
+        this.#phase = { kind: 'challenged', timeout, failures, open, sessionId, verify: outcome.verify };
+        this.#peer.reply({
+          type: 'session.challenge',
+          payload: { challenge: outcome.challenge, challenge_id: outcome.challenge, type: 'opaque' },
+          correlationId,
+        });
+        break;
+      case 'accepted':
+        this.#accept(outcome.principal, outcome.quota ?? outcome.principal, open, sessionId, correlationId);
+        break;
+    }
+  }
+
+  #accept(
+    principal: string,
+    quota: string,
+    open: Envelope<'session.open'>,
+    sessionId: SessionIdentity['id'],
+    correlationId: string,
+  ): void {
+    const { sessions, logger } = this.#engine;
+    let session: Session;
+    try {
+      session = sessions.open({
+        id: sessionId,
+        principal,
+        quota,
+        clientCapabilities: open.payload.capabilities,
+      });
+    } catch (error) {
+      this.#reject(ArcpError.from(error), correlationId);
+      return;
+    }
+    this.#entered(session);
+    const { kind, version } = open.payload.client;
+    logger.info(
+      { session: sessionId, principal, client: kind, version, address: this.#address },
+      'session opened',
+    );
+    this.#peer.reply({
+      type: 'session.accepted',
+      payload: {
+        session_id: sessionId,
+        runtime: this.#engine.identity,
+        capabilities: session.identity.capabilities,
+        resume_token: session.rotateResumeToken(),
+      },
+      sessionId,
+      correlationId,
+    });
+    session.attach(this.#peer, 0);
+  }
+
+  #resume({ id, payload }: Envelope<'session.resume'>): void {
+    const outcome = this.#engine.sessions.resume(payload.resume_token, payload.last_event_seq);
+    if (outcome instanceof ArcpError) {
+      this.#reject(outcome, id);
+      return;
+    }
+    const session = outcome;
+    session.peer?.close(CLOSE_CODES.normal, 'the session was resumed on another connection');
+    this.#entered(session);
+    this.#engine.logger.info({ session: session.id, from: payload.last_event_seq }, 'session resumed');
+    this.#peer.reply({
+      type: 'session.resumed',
+      payload: {
+        session_id: session.id,
+        resume_token: session.rotateResumeToken(),
+        replayed_from: payload.last_event_seq + 1,
+        replayed: payload.last_event_seq < session.outbox.lastSeq,
+      },
+      sessionId: session.id,
+      correlationId: id,
+    });
+    session.attach(this.#peer, payload.last_event_seq);
+  }
+
+  #entered(session: Session): void {
+    if (this.#phase.kind === 'greeting' || this.#phase.kind === 'challenged') this.#phase.timeout.cancel();
+    this.#phase = { kind: 'open', session };
+    this.#peer.enter(session);
+  }
+
+  /** The transport has room again. */
+  drained(): void {
+    if (this.#phase.kind === 'open') this.#phase.session.outbox.resume();
+  }
+
+  #command(session: Session, envelope: AnyEnvelope): void {
+    if (session.sawBefore(envelope.id, this.#engine.limits)) {
+      this.#engine.logger.debug({ session: session.id, id: envelope.id }, 'dropped: sent before');
+      return;
+    }
+    const command = commandFor(envelope.type);
+    try {
+      if (command !== undefined) command({ engine: this.#engine, session, peer: this.#peer }, envelope);
+      else throw notTaken(envelope);
+    } catch (error) {
+      const refused = ArcpError.from(error);
+      const { code, message } = refused;
+      const fields = { session: session.id, type: envelope.type, code, reason: message };
+      if (error instanceof ArcpError) this.#engine.logger.info(fields, 'command refused');
+      else this.#engine.logger.error(fields, 'command failed');
+      this.#nack(refused, envelope.id);
+    }
+  }
+
+  #nack(error: ArcpError, correlationId: string | undefined): void {
+    const phase = this.#phase;
+    this.#peer.reply({
+      type: 'nack',
+      payload: { ...error.toPayload(), ...(correlationId === undefined ? {} : { ack_for: correlationId }) },
+      sessionId: phase.kind === 'open' ? phase.session.id : undefined,
+      correlationId,
+    });
+  }
+
+  #reject(error: ArcpError, correlationId: string | undefined): void {
+    const { code, message } = error;
+    this.#engine.logger.warn({ address: this.#address, code, reason: message }, 'session rejected');
+    this.#peer.reply({ type: 'session.rejected', payload: error.toPayload(), correlationId });
+    this.#countFailure();
+  }
+
+  /** (C2) */
+  #countFailure(): void {
+    const phase = this.#phase;
+    if (phase.kind !== 'greeting' && phase.kind !== 'challenged') return;
+    const failures = phase.failures + 1;
+    if (failures >= this.#engine.limits.maxHandshakeFailures) this.#close('too many failed handshakes');
+    else this.#phase = { kind: 'greeting', timeout: phase.timeout, failures };
+  }
+
+  #close(reason: string): void {
+    if (this.#phase.kind === 'greeting' || this.#phase.kind === 'challenged') this.#phase.timeout.cancel();
+    this.#phase = { kind: 'closed' };
+    this.#peer.close(CLOSE_CODES.policyViolation, reason);
+  }
+}
+
+/** Why a message of the language is not taken here. */
+function notTaken({ type }: AnyEnvelope): ArcpError {
+  const rule = MESSAGES[type];
+  if (rule.direction === 'runtime')
+    return new ArcpError('INVALID_ARGUMENT', `${type} is sent by runtimes only`);
+  if (rule.handshake)
+    return new ArcpError('FAILED_PRECONDITION', `${type}: this connection has a session already`);
+  return new ArcpError('UNIMPLEMENTED', `${type} is not implemented by this runtime`);
+}

@@ -1,0 +1,30 @@
+/** What the parts of one runtime share. Each part takes what it needs from here and nothing from globals. */
+import type { Agent, ChildJob, DelegateOptions, JobContext } from '../agents/agent.js';
+import type { JobId } from '../protocol/ids.js';
+import type { Store } from '../store/store.js';
+import type { Admission } from './admission.js';
+import type { Clock } from '../clock.js';
+import type { LogContext } from './event-log.js';
+import type { NewId } from './ids.js';
+import type { JobRun } from './job-run.js';
+import type { Limits } from './limits.js';
+import type { Logger } from './logger.js';
+
+export interface EngineContext extends LogContext {
+  readonly store: Store;
+  readonly newId: NewId;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly admission: Admission;
+  /** Jobs that are not over yet. */
+  readonly runs: ReadonlyMap<JobId, JobRun>;
+  /** What follows when a job falls silent (decision 7). */
+  readonly heartbeatRecovery: 'fail' | 'block';
+  /** Calls the agent, in process or wherever it runs. */
+  readonly execute: (agent: Agent, input: unknown, ctx: JobContext) => unknown;
+  /** Starts a child of a running job. Throws when it is refused. */
+  readonly delegate: (parent: JobRun, target: string, options: DelegateOptions) => Promise<ChildJob>;
+  /** A job has appended its terminal event. */
+  readonly ended: (run: JobRun) => void;
+}

@@ -1,0 +1,384 @@
+/**
+ * The engine of one runtime: takes requests for work, runs them as jobs, and tells sessions what happens.
+ * It knows no socket, no database and no dialect.
+ */
+import type { Agent, ChildJob, DelegateOptions, JobContext } from '../agents/agent.js';
+import type { Capabilities } from '../protocol/capabilities.js';
+import { ArcpError } from '../protocol/errors.js';
+import { OPT_IN } from '../protocol/extensions.js';
+import type { Inventory } from '../protocol/inventory.js';
+import type { Payload } from '../protocol/messages.js';
+import type { Store } from '../store/store.js';
+import { Admission } from './admission.js';
+import type { Authenticator } from './authenticator.js';
+import { checkText, jsonText } from './agent-output.js';
+import type { Clock } from '../clock.js';
+import { Timestamps } from './timestamps.js';
+import { childJob } from './delegation.js';
+import { failed } from './ending.js';
+import type { EngineContext } from './engine-context.js';
+import type { EventLog, EventObserver, LogEvent } from './event-log.js';
+import { IdempotencyKeys, requestFingerprint } from './idempotency.js';
+import type { NewId } from './ids.js';
+import { Journal } from './journal.js';
+import type { Job } from './job.js';
+import { JobRun } from './job-run.js';
+import { JobTable } from './job-table.js';
+import { Outbox } from './outbox.js';
+import type { Limits } from './limits.js';
+import type { Logger } from './logger.js';
+import { AgentRegistry } from './registry.js';
+import type { Session } from './session.js';
+import { SessionTable } from './session-table.js';
+import { childArguments, prepareJob, type Prepared, type Submission } from './submission.js';
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly authenticators: readonly Authenticator[];
+  readonly identity: Payload<'session.accepted'>['runtime'];
+  readonly heartbeatRecovery: 'fail' | 'block';
+  readonly execute: (agent: Agent, input: unknown, ctx: JobContext) => unknown;
+}
+
+/** A session's request for work. */
+export interface JobRequest extends Submission {
+  readonly correlationId: string;
+  readonly idempotencyKey: string | undefined;
+}
+
+export class Engine implements EngineContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly identity: EngineOptions['identity'];
+  readonly heartbeatRecovery: 'fail' | 'block';
+  readonly execute: EngineOptions['execute'];
+  readonly authenticators: ReadonlyMap<string, Authenticator>;
+  readonly timestamps: Timestamps;
+  readonly journal: Journal;
+  readonly admission: Admission;
+  readonly registry = new AgentRegistry();
+  readonly jobs: JobTable;
+  readonly sessions: SessionTable;
+  readonly #keys: IdempotencyKeys;
+  #state: 'serving' | 'draining' | 'closed' = 'serving';
+  #drained: Promise<void> | undefined;
+  #advertised: { readonly inventory: Inventory; readonly capabilities: Capabilities } | undefined;
+
+  constructor(options: EngineOptions) {
+    const { store, clock, limits, logger } = options;
+    this.store = store;
+    this.clock = clock;
+    this.newId = options.newId;
+    this.limits = limits;
+    this.logger = logger;
+    this.identity = options.identity;
+    this.heartbeatRecovery = options.heartbeatRecovery;
+    this.execute = options.execute;
+    this.authenticators = new Map(options.authenticators.map((one) => [one.scheme, one]));
+    this.timestamps = new Timestamps(clock);
+    this.journal = new Journal(store, (log, lost, error) => {
+      this.#lost(log, lost, error);
+    });
+    this.admission = new Admission(limits);
+    const drop = (logs: readonly string[]): void => {
+      this.#drop(logs);
+    };
+    this.jobs = new JobTable(clock, limits, drop);
+    this.#keys = new IdempotencyKeys(clock, limits);
+    this.sessions = new SessionTable({
+      clock,
+      limits,
+      logger,
+      store,
+      capabilities: () => this.#capabilities(),
+      isKept: (log) => this.jobs.find(log) !== undefined,
+      drop,
+    });
+  }
+
+  get runs(): JobTable['runs'] {
+    return this.jobs.runs;
+  }
+
+  /** Whether new work is taken. */
+  get ready(): boolean {
+    return this.#state === 'serving' && !this.journal.failing;
+  }
+
+  /** Takes a session's request: a job comes of it, or a `job.failed` that says why not (decision 2). */
+  submit(session: Session, request: JobRequest): void {
+    const { correlationId, idempotencyKey: key } = request;
+    try {
+      if (this.#state !== 'serving') throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+      const fingerprint =
+        key === undefined
+          ? ''
+          : requestFingerprint(
+              request.agent,
+              request.arguments,
+              request.leaseRequest,
+              request.costBudget,
+              request.parent?.id,
+            );
+      const known = key === undefined ? undefined : this.#keys.find(session.identity, key, fingerprint);
+      if (known !== undefined) {
+        this.#repeat(session, known, correlationId, key);
+        return;
+      }
+      const prepared = prepareJob(request, session.requester, this.registry, this);
+      const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
+      this.#begin(prepared, [session.outbox, ...watchers]);
+      if (key !== undefined) this.#keys.remember(session.identity, key, fingerprint, prepared.job);
+    } catch (error) {
+      const refused = ArcpError.from(error);
+      const { code, message } = refused;
+      this.logger.info({ session: session.id, agent: request.agent, code, reason: message }, 'job refused');
+      const { type, text } = failed(refused);
+      const fields = { correlation_id: correlationId, idempotency_key: key };
+      session.log(this).appendText(type, text, undefined, fields);
+    }
+  }
+
+  /** Starts a child of a running job (decisions 4, 5, 26). */
+  async delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
+    const { job } = parent;
+    const { origin } = job;
+    parent.refuseChildren();
+    const { task = '', arguments: given, budget, signal } = options;
+    const context = given === undefined ? options.context : { ...options.context, arguments: given };
+    checkText('delegation target', target);
+    checkText('delegation task', task);
+    signal?.throwIfAborted();
+    const delegateId = this.newId('delegation');
+    const payload: Payload<'agent.delegate'> = {
+      target,
+      task,
+      delegate_id: delegateId,
+      ...(context === undefined ? {} : { context }),
+      ...(budget === undefined ? {} : { cost_budget: [...budget] }),
+    };
+    const { maxNesting, maxEventBytes } = this.limits;
+    const text = jsonText(payload, maxNesting - DELEGATE_LEVELS);
+    const request = parent.say('agent.delegate', text, maxEventBytes / DELEGATE_COPIES);
+    let prepared: Prepared;
+    try {
+      prepared = prepareJob(
+        {
+          agent: target,
+          arguments: childArguments(task, context),
+          leaseRequest: undefined,
+          costBudget: budget,
+          priority: origin.priority,
+          traceId: origin.traceId,
+          correlationId: undefined,
+          causationId: request.id,
+          parent: job,
+          delegateId,
+        },
+        origin,
+        this.registry,
+        this,
+      );
+    } catch (error) {
+      const { code, message } = ArcpError.from(error);
+      const data = { delegate_id: delegateId, target, code, message };
+      parent.say('event.emit', JSON.stringify({ name: 'agent.delegate.refused', data }));
+      throw error;
+    }
+    this.#begin(prepared, outboxesOf(job));
+    const child = childJob(prepared.job, this.jobs.run(prepared.job), this.store);
+    const abort = (): void => {
+      child.cancel('the delegation was aborted');
+    };
+    signal?.addEventListener('abort', abort);
+    void child.outcome.then(() => signal?.removeEventListener('abort', abort));
+    await this.journal.flushed();
+    return child;
+  }
+
+  ended(run: JobRun): void {
+    const { job } = run;
+    this.#leave(run);
+    this.logger.info(
+      {
+        job: job.id,
+        agent: job.agent,
+        principal: job.origin.principal,
+        state: job.state,
+        trace: job.origin.traceId,
+      },
+      'job ended',
+    );
+  }
+
+  /** Takes nothing new, lets jobs end for `ms`, then stops them, and closes every session. */
+  drain(ms: number): Promise<void> {
+    return (this.#drained ??= this.#drain(ms));
+  }
+
+  async #drain(ms: number): Promise<void> {
+    if (this.#state !== 'serving') return;
+    this.#state = 'draining';
+    this.logger.info({ jobs: this.runs.size, sessions: this.sessions.size }, 'draining');
+    const timer = this.clock.timer(ms, () => {
+      this.jobs.stopAll(new ArcpError('ABORTED', 'the runtime is shutting down', { retryable: true }));
+    });
+    await this.jobs.idle();
+    timer.cancel();
+    await this.close();
+  }
+
+  /** Closes every session and the store. Jobs that still run are dropped, and their agents told by their signals. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.jobs.close(new ArcpError('ABORTED', 'the runtime was closed', { retryable: true }));
+    this.#keys.close();
+    await this.journal.flushed();
+    this.sessions.close('the runtime is shutting down');
+    await this.store.close();
+  }
+
+  #begin({ job, agent, arguments: args, lease }: Prepared, observers: readonly EventObserver[]): void {
+    const { origin, log } = job;
+    for (const observer of observers) log.observe(observer);
+    const accepted: Payload<'job.accepted'> = {
+      job_id: job.id,
+      agent: job.agent,
+      trace_id: origin.traceId,
+      accepted_at: this.timestamps.now(),
+      ...(lease === undefined ? {} : { lease }),
+      ...(origin.parent === undefined ? {} : { parent_job_id: origin.parent.id }),
+      ...(origin.delegateId === undefined ? {} : { delegate_id: origin.delegateId }),
+    };
+    this.logger.debug({ job: job.id, agent: job.agent, principal: origin.principal }, 'job accepted');
+    if (agent instanceof ArcpError) {
+      job.emit('job.accepted', accepted);
+      job.end(failed(agent));
+      origin.budget.settle();
+      this.jobs.finished(job);
+      this.logger.info({ job: job.id, agent: job.agent, code: agent.code }, 'job ended');
+      return;
+    }
+    const run = new JobRun(job, agent, args, this);
+    this.jobs.began(run);
+    this.admission.expect(run);
+    origin.parent?.children.add(job);
+    job.root.liveInTree += 1;
+    job.emit('job.accepted', accepted);
+  }
+
+  /** The same request again: the same job, told anew to whoever asks (decision 11). */
+  #repeat(session: Session, job: Job, correlationId: string, key: string | undefined): void {
+    const fields = {
+      job_id: job.id,
+      trace_id: job.origin.traceId,
+      correlation_id: correlationId,
+      idempotency_key: key,
+    };
+    const log = session.log(this);
+    this.logger.info({ session: session.id, job: job.id }, 'job repeated');
+    log.append('job.accepted', { job_id: job.id, agent: job.agent, trace_id: job.origin.traceId }, fields);
+    if (!job.isOver) {
+      job.log.observe(session.outbox);
+      return;
+    }
+    void job.ended.then(({ type, text }) => {
+      if (this.sessions.isOpen(session.id)) log.appendText(type, text, undefined, fields);
+    });
+  }
+
+  #leave(run: JobRun): void {
+    const { job } = run;
+    this.jobs.finished(job);
+    this.admission.leave(run);
+    job.root.liveInTree -= 1;
+    const { parent } = job.origin;
+    if (parent === undefined) return;
+    parent.children.delete(job);
+    this.jobs.run(parent)?.childEnded();
+  }
+
+  /** The store refused events: what nobody has seen did not happen (L2). */
+  #lost(log: EventLog, lost: readonly LogEvent[], error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.logger.error({ log: log.id, events: lost.length, reason }, 'the store refused events');
+    const failure = new ArcpError('UNAVAILABLE', 'the runtime could not store what happened');
+    const job = this.jobs.find(log.id);
+    if (job === undefined) {
+      for (const event of lost) this.#answerInstead(log.id, event, failure);
+      return;
+    }
+    job.rewind();
+    if (job.lost) this.#answerInstead(job.origin.sessionId, lost[0], failure);
+    const run = this.jobs.run(job);
+    if (run === undefined) job.endAgain(failed(failure));
+    else run.storeFailed(failure);
+  }
+
+  /** Whoever was to be answered by an event that is lost gets a `nack`. */
+  #answerInstead(sessionId: string, event: LogEvent | undefined, error: ArcpError): void {
+    if (event === undefined) return;
+    const { correlation_id: id } = JSON.parse(`{${event.body}`) as { correlation_id?: string };
+    if (id === undefined) return;
+    const payload = { ...error.toPayload(), ack_for: id };
+    this.sessions.find(sessionId)?.peer?.reply({ type: 'nack', payload, sessionId, correlationId: id });
+  }
+
+  /** Forgets logs, behind everything that was appended to them. */
+  #drop(logs: readonly string[]): void {
+    this.journal
+      .flushed()
+      .then(() => this.store.drop(logs))
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.logger.error({ logs: logs.length, reason }, 'the store cannot forget logs');
+      });
+  }
+
+  #capabilities(): Capabilities {
+    const inventory = this.registry.inventory();
+    if (this.#advertised?.inventory !== inventory) {
+      this.#advertised = { inventory, capabilities: this.#advertise(inventory) };
+    }
+    return this.#advertised.capabilities;
+  }
+
+  #advertise(inventory: Inventory): Capabilities {
+    return {
+      streaming: false,
+      durable_jobs: false,
+      checkpoints: false,
+      binary_streams: false,
+      agent_handoff: false,
+      human_input: false,
+      model_use: false,
+      provisioned_credentials: false,
+      artifacts: false,
+      subscriptions: false,
+      scheduled_jobs: false,
+      interrupt: false,
+      anonymous: this.authenticators.has('none'),
+      extensions: [OPT_IN.delegate],
+      heartbeat_interval_seconds: this.limits.heartbeatIntervalMs / 1000,
+      heartbeat_recovery: this.heartbeatRecovery,
+      agents: inventory.map(({ name, versions, ...rest }) => ({ name, versions: [...versions], ...rest })),
+    };
+  }
+}
+
+/** Those who cannot read `agent.delegate` get it in an `event.emit`, two levels deeper, under two names. */
+const DELEGATE_LEVELS = 3;
+const DELEGATE_COPIES = 2;
+
+/** Whoever watches a job also watches its children. */
+function outboxesOf(job: Job): EventObserver[] {
+  return job.log.observers.filter((observer) => observer instanceof Outbox);
+}

@@ -1,0 +1,149 @@
+/**
+ * The log of one job, or of one session for what happens to no job (law L1).
+ *
+ * (E1) An event gets its place in the log when it is appended and is shown to observers when it is committed (L2),
+ *      in the store's order.
+ * (E2) An event is turned into text once. The text lacks only what each watching session adds: `arcp`,
+ *      `session_id` and `event_seq`, which are spliced in front of it.
+ * (E3) An event's id follows from its place: nothing has to be drawn, and it is the same however often it is made.
+ */
+import { ID_PREFIXES, type MessageId } from '../protocol/ids.js';
+import type { JobState } from '../protocol/job-state.js';
+import type { MessageType, Payload } from '../protocol/messages.js';
+import type { LogRecord } from '../store/store.js';
+import type { Timestamps } from './timestamps.js';
+import type { Journal } from './journal.js';
+
+/** One event of a log. `body` is its envelope as text from `"id"` to the closing brace. */
+export interface LogEvent extends LogRecord {
+  readonly type: MessageType;
+  readonly id: MessageId;
+  /** Of the body, as UTF-8. */
+  readonly bytes: number;
+  readonly source: EventLog;
+  /** Of the job after this event; nothing for events of a session. */
+  readonly state: JobState | undefined;
+}
+
+export interface EventObserver {
+  /** Called once per committed event, in order. */
+  onEvent(event: LogEvent): void;
+}
+
+/** The envelope fields that all events of a job share. */
+export interface EnvelopeFields {
+  readonly job_id?: string | undefined;
+  readonly trace_id?: string | undefined;
+  readonly correlation_id?: string | undefined;
+  readonly causation_id?: string | undefined;
+  readonly idempotency_key?: string | undefined;
+  readonly priority?: string | undefined;
+}
+
+/** What every log needs of its runtime. */
+export interface LogContext {
+  readonly journal: Journal;
+  readonly timestamps: Timestamps;
+}
+
+export class EventLog {
+  readonly id: string;
+  #observers: EventObserver[] = [];
+  /** Size of the committed text, in bytes. */
+  size = 0;
+  #appended = 0;
+  #committed = 0;
+  #telling = false;
+  #released = false;
+  /** What the ids of its events begin with. */
+  readonly #idHead: MessageId;
+  readonly #fields: string;
+  readonly #context: LogContext;
+
+  constructor(id: string, fields: EnvelopeFields, context: LogContext) {
+    this.id = id;
+    this.#idHead = `${ID_PREFIXES.message}_${id.slice(id.indexOf('_') + 1)}.`;
+    this.#fields = fieldsText(fields);
+    this.#context = context;
+  }
+
+  /** Those who are told of its events, in this order. */
+  get observers(): readonly EventObserver[] {
+    return this.#observers;
+  }
+
+  /** Tells the observer of every event that is committed from now on. */
+  observe(observer: EventObserver): void {
+    if (!this.#observers.includes(observer)) this.#observers.push(observer);
+  }
+
+  /** Events that are appended but not yet committed. */
+  get pending(): number {
+    return this.#appended - this.#committed;
+  }
+
+  get committedSeq(): number {
+    return this.#committed;
+  }
+
+  /** Throws what `JSON.stringify` throws when the payload has no JSON form; nothing is appended then. */
+  append<T extends MessageType>(type: T, payload: Payload<T>, fields?: EnvelopeFields): LogEvent {
+    return this.appendText(type, JSON.stringify(payload), undefined, fields);
+  }
+
+  /** `append` for a payload that has been turned into text already. */
+  appendText(type: MessageType, text: string, state?: JobState, fields?: EnvelopeFields): LogEvent {
+    const { timestamps, journal } = this.#context;
+    const seq = ++this.#appended;
+    const id: MessageId = `${this.#idHead}${seq}`;
+    const shared = fields === undefined ? this.#fields : fieldsText(fields);
+    const body = `"id":"${id}","type":"${type}","timestamp":"${timestamps.now()}"${shared},"payload":${text}}`;
+    const bytes = flatten(body);
+    const event: LogEvent = { log: this.id, seq, type, id, body, bytes, source: this, state };
+    journal.append(event);
+    return event;
+  }
+
+  /** The journal says that the store has it. */
+  committed(event: LogEvent): void {
+    this.#committed = event.seq;
+    this.size += event.bytes;
+    this.#telling = true;
+    for (const observer of this.#observers) observer.onEvent(event);
+    this.#telling = false;
+    if (this.#released) this.#observers = [];
+  }
+
+  /** Nothing will be appended any more: lets its observers go, once they know everything. */
+  release(): void {
+    this.#released = true;
+    if (!this.#telling) this.#observers = [];
+  }
+
+  /** The journal says that the store refused it and all that follow: the log ends at its last commit again. */
+  rewind(): void {
+    this.#appended = this.#committed;
+  }
+}
+
+/**
+ * The size of a text as UTF-8. Measuring it also makes one piece of a text that was put together from many, which is
+ * smaller to keep and faster to send.
+ */
+function flatten(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+/** Ids and names come from the wire, so they are escaped; the rest of the text is ours. */
+function fieldsText(fields: EnvelopeFields): string {
+  let text = '';
+  for (const [name, value] of Object.entries(fields) as [string, string | undefined][]) {
+    if (value !== undefined) text += `,"${name}":${quoted(value)}`;
+  }
+  return text;
+}
+
+/** Most are ids, in which nothing needs an escape. */
+function quoted(text: string): string {
+  return /^[\w.-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
+}

@@ -1,0 +1,53 @@
+/**
+ * What one job may spend (decision 15). A child's budget is taken out of its parent's remainder when it starts, and what
+ * it did not spend comes back when it ends (L4); what it has no budget for it draws on its parent's (decision 26).
+ */
+import { BudgetCounters, formatAmount, type Amount, type Budget } from '../protocol/cost-budget.js';
+
+export class JobBudget {
+  readonly #counters: BudgetCounters;
+  readonly #own: Budget;
+  readonly #parent: JobBudget | undefined;
+  #settled = false;
+
+  /** Throws BUDGET_EXHAUSTED when the parent's remainder does not cover it. */
+  constructor(own: Budget, parent?: JobBudget) {
+    this.#own = own;
+    this.#parent = parent;
+    if (parent !== undefined) {
+      const reserved = parent.#counters.reserve(own);
+      if (!reserved.ok) throw reserved.error;
+    }
+    this.#counters = new BudgetCounters(own, { parent: parent === undefined ? undefined : parent.#counters });
+  }
+
+  /** Returns what is left, or nothing where the currency is unbounded. Throws BUDGET_EXHAUSTED and spends nothing. */
+  charge(currency: string, amount: Amount): Amount | undefined {
+    const outcome = this.#counters.charge(currency, amount);
+    if (!outcome.ok) throw outcome.error;
+    return outcome.remaining;
+  }
+
+  /** What is left of each bounded currency. */
+  remainders(): Budget {
+    return this.#counters.remainders();
+  }
+
+  remaining(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      [...this.remainders()].map(([currency, left]) => [currency, formatAmount(left)]),
+    );
+  }
+
+  /** The budget of a job that asked for none and has no parent. It holds nothing, so that one is enough. */
+  static readonly unbounded = new JobBudget(new Map());
+
+  /** Gives what was not spent back to the parent. Once; later calls do nothing. */
+  settle(): void {
+    if (this.#settled || this.#parent === undefined) return;
+    this.#settled = true;
+    const unspent = new Map<string, Amount>();
+    for (const currency of this.#own.keys()) unspent.set(currency, this.#counters.remaining(currency) ?? 0n);
+    this.#parent.#counters.release(unspent);
+  }
+}

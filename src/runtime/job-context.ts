@@ -1,0 +1,228 @@
+/**
+ * The `JobContext` of an agent in this process. What an agent does after its job has ended is dropped where it has no
+ * answer, and refused where it has one (R2).
+ */
+import type {
+  ChildJob,
+  DelegateOptions,
+  Json,
+  JobContext,
+  LeaseView,
+  LogLevel,
+  Progress,
+  ResultChunk,
+  ResultOptions,
+  ResultStream,
+} from '../agents/agent.js';
+import { ChunkedResult } from '../agents/result-stream.js';
+import { formatAmount, isCurrency, parseAmount } from '../protocol/cost-budget.js';
+import { ArcpError } from '../protocol/errors.js';
+import type { MessageType, Payload } from '../protocol/messages.js';
+import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
+import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
+import type { EngineContext } from './engine-context.js';
+import type { JobRun } from './job-run.js';
+
+export function createJobContext(run: JobRun, context: EngineContext): JobContext {
+  return new RunningJobContext(run, context);
+}
+
+class RunningJobContext implements JobContext {
+  readonly #run: JobRun;
+  readonly #context: EngineContext;
+
+  constructor(run: JobRun, context: EngineContext) {
+    this.#run = run;
+    this.#context = context;
+  }
+
+  get jobId(): string {
+    return this.#run.job.id;
+  }
+
+  get agent(): string {
+    return this.#run.job.agent;
+  }
+
+  get traceId(): string {
+    return this.#run.job.origin.traceId;
+  }
+
+  get parentJobId(): string | undefined {
+    return this.#run.job.origin.parent?.id;
+  }
+
+  get principal(): string {
+    return this.#run.job.origin.principal;
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+
+  get lease(): LeaseView {
+    const {
+      budget,
+      bounds: { expiresAt },
+    } = this.#run.job.origin;
+    return {
+      remaining: () => Promise.resolve(budget.remaining()),
+      expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString(),
+    };
+  }
+
+  progress(progress: Progress): void {
+    if (!this.#run.isLive) return;
+    const payload = progressPayload(progress);
+    this.#run.sawLife();
+    this.#emit('job.progress', payload);
+  }
+
+  log(level: LogLevel, message: string, attributes?: Readonly<Record<string, Json>>): void {
+    checkWord('log level', level, LOG_LEVELS);
+    checkText('log message', message);
+    if (attributes === undefined) {
+      this.#emit('log', { level, message });
+    } else if (this.#run.isLive) {
+      // The envelope is one more level around the payload.
+      const text = jsonText({ level, message, attributes }, this.#context.limits.maxNesting - 1);
+      this.#run.say('log', text);
+    }
+  }
+
+  metric(
+    name: string,
+    value: number,
+    options: { readonly unit?: string; readonly dims?: Readonly<Record<string, string>> } = {},
+  ): void {
+    checkName('metric name', name);
+    checkNumber(`metric ${name}`, value);
+    const { unit = '1', dims } = options;
+    checkText(`unit of metric ${name}`, unit);
+    this.#emit('metric', { name, value, unit, ...(dims === undefined ? {} : { dims }) });
+  }
+
+  charge(name: string, amount: string, currency: string): Promise<void> {
+    return handled(this.#charge(name, amount, currency));
+  }
+
+  async #charge(name: string, amount: string, currency: string): Promise<void> {
+    this.#refuseWhenOver();
+    this.#run.refuseExpired();
+    checkName('charge name', name);
+    if (!isCurrency(currency)) throw new ArcpError('INVALID_ARGUMENT', 'charge: that is not a currency');
+    const units = parseAmount(amount);
+    const remaining = this.#run.job.origin.budget.charge(currency, units);
+    this.#cost(name, units, currency);
+    if (remaining !== undefined) this.#cost('cost.budget.remaining', remaining, currency);
+    await this.flushed();
+  }
+
+  heartbeat(options: { readonly deadlineMs?: number } = {}): void {
+    const { deadlineMs } = options;
+    if (deadlineMs !== undefined && !(Number.isSafeInteger(deadlineMs) && deadlineMs >= 0)) {
+      throw new ArcpError(
+        'INVALID_ARGUMENT',
+        `heartbeat deadlineMs: ${deadlineMs} is no count of milliseconds`,
+      );
+    }
+    if (this.#run.isLive) this.#run.heartbeat(deadlineMs);
+  }
+
+  summarize(summary: string): void {
+    checkText('summary', summary);
+    this.#run.summary = summary;
+  }
+
+  openResult(options: ResultOptions = {}): ResultStream {
+    this.#refuseWhenOver();
+    const stream = new ChunkedResult(this.#context.newId('result'), options, {
+      chunk: (chunk) => {
+        this.resultChunk(chunk);
+      },
+      flushed: () => this.flushed(),
+    });
+    this.#run.result.opened(stream);
+    return stream;
+  }
+
+  resultChunk(chunk: ResultChunk): void {
+    this.#refuseWhenOver();
+    const { result_id, chunk_seq, data, encoding, more } = chunk;
+    this.#run.sawLife();
+    this.#run.result.take(chunk, () => {
+      this.#emit('job.result_chunk', { result_id, chunk_seq, data, encoding, more });
+    });
+  }
+
+  delegate(target: string, options: DelegateOptions = {}): Promise<ChildJob> {
+    return handled(this.#delegate(target, options));
+  }
+
+  async #delegate(target: string, options: DelegateOptions): Promise<ChildJob> {
+    this.#refuseWhenOver();
+    return this.#context.delegate(this.#run, target, options);
+  }
+
+  flushed(): Promise<void> {
+    return this.#context.journal.flushed();
+  }
+
+  #emit<T extends MessageType>(type: T, payload: Payload<T>): void {
+    if (this.#run.isLive) this.#run.say(type, JSON.stringify(payload));
+  }
+
+  #cost(name: string, units: bigint, currency: string): void {
+    const amount = formatAmount(units);
+    this.#emit('metric', { name, value: Number(amount), unit: currency, amount });
+  }
+
+  #refuseWhenOver(): void {
+    if (!this.#run.isLive) {
+      throw new ArcpError(
+        'FAILED_PRECONDITION',
+        `job ${this.#run.job.id} has ended: its agent cannot act any more`,
+      );
+    }
+  }
+}
+
+/** An agent that does not look at a promise misses its refusal; it must not take the process down. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** Fills in what peers expect: `current` always, `percent` where it can be told (decision 9). */
+function progressPayload(progress: Progress): Payload<'job.progress'> {
+  const { message, total, units } = progress;
+  for (const name of ['percent', 'current', 'total'] as const) {
+    const value = progress[name];
+    if (value === undefined) continue;
+    checkNumber(`progress ${name}`, value);
+    if (value < 0) throw new ArcpError('INVALID_ARGUMENT', `progress ${name}: ${value} is negative`);
+  }
+  if (message !== undefined) checkText('progress message', message);
+  if (units !== undefined) checkText('progress units', units);
+  const percent =
+    progress.percent ??
+    (progress.current !== undefined && total !== undefined && total > 0
+      ? Math.min(100, (100 * progress.current) / total)
+      : undefined);
+  if (percent !== undefined && percent > 100) {
+    throw new ArcpError('INVALID_ARGUMENT', `progress percent: ${percent} is over 100`);
+  }
+  if (progress.current !== undefined && total !== undefined && progress.current > total) {
+    throw new ArcpError(
+      'INVALID_ARGUMENT',
+      `progress current: ${progress.current} is over the total of ${total}`,
+    );
+  }
+  return {
+    ...(percent === undefined ? {} : { percent }),
+    current: progress.current ?? (total === undefined ? (percent ?? 0) : ((percent ?? 0) / 100) * total),
+    ...(message === undefined ? {} : { message }),
+    ...(total === undefined ? {} : { total }),
+    ...(units === undefined ? {} : { units }),
+  };
+}

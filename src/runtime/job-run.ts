@@ -1,0 +1,330 @@
+/**
+ * One job being done: from its committed `job.accepted` to its terminal event.
+ *
+ * (R1) The agent starts only after `job.accepted` is committed (L2).
+ * (R2) Whatever ends the job first decides how it ends. What the agent does afterwards is dropped.
+ * (R3) A stopped agent has until the deadline to end by itself; then the job ends with ABORTED without it (decision 8).
+ * (R4) A job ends after its children: it stops those that still run, so the deepest end first.
+ * (R5) Whatever an agent returns, throws or leaves lying about, its job ends and nobody else's is touched.
+ */
+import type { Agent } from '../agents/agent.js';
+import { ResultLedger } from '../agents/result-ledger.js';
+import { ArcpError } from '../protocol/errors.js';
+import type { MessageType } from '../protocol/messages.js';
+import { refuseOversize } from './agent-output.js';
+import type { Timer } from '../clock.js';
+import { cancelled, completed, failed, type Ending } from './ending.js';
+import type { EngineContext } from './engine-context.js';
+import type { LogEvent } from './event-log.js';
+import type { Job } from './job.js';
+import { createJobContext } from './job-context.js';
+import { Liveness } from './liveness.js';
+
+/** Why a job is stopped before its agent is done. */
+export type StopReason =
+  | { readonly kind: 'cancel'; readonly reason: string | undefined }
+  | { readonly kind: 'fail'; readonly error: ArcpError };
+
+type Phase =
+  /** For its first event to be committed, and then for room. */
+  | { readonly kind: 'waiting'; readonly arguments: unknown }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'stopping'; readonly ending: Ending; readonly deadline: Timer }
+  | { readonly kind: 'closing'; readonly ending: Ending }
+  | { readonly kind: 'over' };
+
+/** What late users of a signal see; one for all jobs. */
+const JOB_OVER = new ArcpError('CANCELLED', 'the job has ended');
+
+export class JobRun {
+  readonly job: Job;
+  summary: string | undefined;
+  readonly #agent: Agent;
+  readonly #context: EngineContext;
+  readonly #liveness: Liveness;
+  #result: ResultLedger | undefined;
+  #phase: Phase;
+  /** Made when the agent first asks for its signal: most never do. */
+  #abort: AbortController | undefined;
+  #stopped: ArcpError | undefined;
+  #expiry: Timer | undefined;
+
+  constructor(job: Job, agent: Agent, args: unknown, context: EngineContext) {
+    this.job = job;
+    this.#agent = agent;
+    this.#context = context;
+    this.#phase = { kind: 'waiting', arguments: args };
+    this.#liveness = new Liveness(job, agent.heartbeat, context, () => {
+      this.#abandon(new ArcpError('HEARTBEAT_LOST', `${job.agent} gave no sign of life`));
+    });
+    job.log.observe(this);
+  }
+
+  /** What it streams of its result. */
+  get result(): ResultLedger {
+    const { maxChunkBytes, maxResultBytes } = this.#context.limits;
+    return (this.#result ??= new ResultLedger({ maxChunkBytes, maxTotalBytes: maxResultBytes }));
+  }
+
+  /** Aborted when the job is stopped; its `reason` is an `ArcpError`. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#stopped !== undefined) this.#abort.abort(this.#stopped);
+    return this.#abort.signal;
+  }
+
+  /** Whether the agent may still act for this job. */
+  get isLive(): boolean {
+    return this.#phase.kind === 'running' || this.#phase.kind === 'stopping';
+  }
+
+  get #isRunning(): boolean {
+    return this.#phase.kind === 'running';
+  }
+
+  /** Throws why the job may not start children any more, if it may not. */
+  refuseChildren(): void {
+    this.refuseExpired();
+    if (this.#phase.kind === 'waiting' || this.#phase.kind === 'running') return;
+    if (this.#phase.kind !== 'over')
+      throw new ArcpError('CANCELLED', `job ${this.job.id} is being stopped: it cannot delegate any more`);
+    throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} has ended: it cannot delegate any more`);
+  }
+
+  /** Throws LEASE_EXPIRED when the lease has run out, be the timer that says so late or not (L4). */
+  refuseExpired(): void {
+    const { expiresAt } = this.job.origin.bounds;
+    if (expiresAt !== undefined && expiresAt <= this.#context.clock.now()) throw leaseExpired();
+  }
+
+  onEvent(event: LogEvent): void {
+    if (event.type !== 'job.accepted' || this.#phase.kind !== 'waiting') return;
+    const { expiresAt } = this.job.origin.bounds;
+    if (expiresAt !== undefined) {
+      const { clock } = this.#context;
+      this.#expiry = clock.timer(expiresAt - clock.now(), () => {
+        this.stop({ kind: 'fail', error: leaseExpired() });
+      });
+    }
+    this.#context.admission.enter(this);
+  }
+
+  /** Called by admission: there is no room yet. */
+  queued(): void {
+    this.job.heartbeat(2 * this.job.origin.heartbeatMs, 'queued');
+  }
+
+  /** Called by admission: there is room. */
+  start(): void {
+    const { job } = this;
+    if (this.#phase.kind !== 'waiting') return;
+    let input: unknown;
+    try {
+      this.refuseExpired();
+      input = checkedInput(this.#agent, this.#phase.arguments);
+    } catch (error) {
+      this.#finish(failed(error));
+      return;
+    }
+    this.#phase = { kind: 'running' };
+    job.emit('job.started', {
+      description: `running ${job.agent}`,
+      job_id: job.id,
+      started_at: this.#context.timestamps.now(),
+    });
+    this.#execute(input);
+    if (this.#isRunning) this.#liveness.start();
+  }
+
+  /**
+   * Appends what the agent says.
+   * Throws RESOURCE_EXHAUSTED when it is too large, BACKPRESSURE_OVERFLOW when too much waits for the store.
+   */
+  say(type: MessageType, text: string, maxBytes = this.#context.limits.maxEventBytes): LogEvent {
+    const { pending } = this.job.log;
+    if (pending >= this.#context.limits.maxPendingEvents) {
+      const message = `${pending} events wait for the store: await ctx.flushed() between bursts`;
+      const error = new ArcpError('BACKPRESSURE_OVERFLOW', message);
+      this.stop({ kind: 'fail', error });
+      throw error;
+    }
+    refuseOversize(text, type, maxBytes);
+    return this.job.emitText(type, text);
+  }
+
+  /** Notes a sign of life that is not a heartbeat (decision 7). */
+  sawLife(): void {
+    this.#liveness.sign();
+  }
+
+  /** A heartbeat of an agent that sends its own. */
+  heartbeat(deadlineMs: number | undefined): void {
+    this.#liveness.beat(deadlineMs);
+  }
+
+  /** Stops the job; a job that is stopping or over already is left as it is. */
+  stop(reason: StopReason, deadlineMs = this.#context.limits.cancelDeadlineMs): void {
+    const ending = reason.kind === 'fail' ? failed(reason.error) : cancelled(reason.reason);
+    if (this.#phase.kind === 'waiting') {
+      this.#finish(ending);
+      return;
+    }
+    if (this.#phase.kind !== 'running') return;
+    const deadline = this.#context.clock.timer(deadlineMs, () => {
+      this.#finish(failed(new ArcpError('ABORTED', `${this.job.agent} did not end within ${deadlineMs} ms`)));
+    });
+    this.#phase = { kind: 'stopping', ending, deadline };
+    this.#liveness.unwatch();
+    this.#signalStop(
+      reason.kind === 'fail'
+        ? reason.error
+        : new ArcpError('CANCELLED', reason.reason ?? 'the job was cancelled'),
+    );
+    this.#stopChildren('its parent was stopped', deadlineMs);
+  }
+
+  /** A child has appended its terminal event. */
+  childEnded(): void {
+    if (this.#phase.kind === 'closing' && !this.job.hasChildren) this.#close(this.#phase.ending);
+  }
+
+  /** The store lost events of this job. What was seen of it stays, so its end is told, if the store takes that. */
+  storeFailed(error: ArcpError): void {
+    if (this.#phase.kind === 'closing') this.#phase = { kind: 'closing', ending: failed(error) };
+    if (!this.job.lost) {
+      this.#abandon(error);
+      return;
+    }
+    this.letGo(error);
+    this.job.origin.budget.settle();
+    this.job.giveUp(failed(error));
+    this.#context.ended(this);
+  }
+
+  /** Drops the job where it stands, without another event. */
+  letGo(error: ArcpError): void {
+    this.#leave();
+    this.#phase = { kind: 'over' };
+    this.#signalStop(error);
+  }
+
+  #signalStop(error: ArcpError): void {
+    this.#stopped ??= error;
+    this.#abort?.abort(this.#stopped);
+  }
+
+  #stopChildren(reason: string, deadlineMs?: number): void {
+    for (const child of [...this.job.children]) {
+      this.#context.runs.get(child.id)?.stop({ kind: 'cancel', reason }, deadlineMs);
+    }
+  }
+
+  /** Ends the job without waiting for its agent. */
+  #abandon(error: ArcpError): void {
+    this.#signalStop(error);
+    this.#finish(failed(error));
+  }
+
+  #execute(input: unknown): void {
+    const ctx = createJobContext(this, this.#context);
+    try {
+      const returned = this.#context.execute(this.#agent, input, ctx);
+      if (isThenable(returned)) {
+        Promise.resolve(returned).then(this.#returned, this.#threw);
+      } else {
+        this.#returned(returned);
+      }
+    } catch (error) {
+      this.#threw(error);
+    }
+  }
+
+  readonly #returned = (value: unknown): void => {
+    if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
+    if (this.#phase.kind !== 'running') return;
+    if (this.#result === undefined) {
+      this.#finish(this.#completion(value));
+      return;
+    }
+    this.#result.whenSettled((error) => {
+      if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
+      if (this.#phase.kind !== 'running') return;
+      if (error !== undefined) this.#threw(error);
+      else this.#finish(this.#completion(value));
+    });
+  };
+
+  readonly #threw = (error: unknown): void => {
+    if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
+    else if (this.#phase.kind === 'running') this.#finish(failed(error));
+  };
+
+  #completion(value: unknown): Ending {
+    try {
+      const streamed = this.#result?.completion();
+      return completed({ value, summary: this.summary, streamed }, this.#context.limits);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #finish(ending: Ending): void {
+    if (this.#phase.kind === 'closing' || this.#phase.kind === 'over') return;
+    this.#leave();
+    if (!this.job.hasChildren) {
+      this.#close(ending);
+      return;
+    }
+    this.#phase = { kind: 'closing', ending };
+    this.#stopChildren('its parent has ended');
+  }
+
+  /** Lets go of what the phase owned. */
+  #leave(): void {
+    if (this.#phase.kind === 'stopping') this.#phase.deadline.cancel();
+    this.#expiry?.cancel();
+    this.#liveness.stop();
+  }
+
+  #close(ending: Ending): void {
+    this.#phase = { kind: 'over' };
+    const { job } = this;
+    // Only a running job completes (decision 6); that it ends is the sign that it lives.
+    if (ending.type === 'job.completed' && job.state === 'blocked') {
+      job.heartbeat(2 * job.origin.heartbeatMs, 'running');
+    }
+    job.end(ending);
+    job.origin.budget.settle();
+    this.#signalStop(JOB_OVER);
+    this.#context.ended(this);
+  }
+}
+
+function leaseExpired(): ArcpError {
+  return new ArcpError('LEASE_EXPIRED', 'the lease has run out');
+}
+
+/** Promises of any make count. Throws what looking at the value throws. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value instanceof Promise ||
+    (typeof value === 'object' &&
+      value !== null &&
+      typeof (value as { readonly then?: unknown }).then === 'function')
+  );
+}
+
+/** Complaints of a schema that are told; more help nobody. */
+const MAX_ISSUES = 20;
+
+/** What the agent's schema makes of the arguments. Throws INVALID_ARGUMENT, or what a broken schema throws. */
+function checkedInput(agent: Agent, args: unknown): unknown {
+  if (agent.input === undefined) return args;
+  const checked = agent.input.safeParse(args);
+  if (checked.success) return checked.data;
+  const issues = checked.error.issues
+    .slice(0, MAX_ISSUES)
+    .map(({ path, message }) => ({ path: ['arguments', ...path].map(String).join('.'), message }));
+  const [first = { path: 'arguments', message: 'does not fit' }] = issues;
+  throw new ArcpError('INVALID_ARGUMENT', `${first.path}: ${first.message}`, { details: { issues } });
+}

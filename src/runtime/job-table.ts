@@ -1,0 +1,128 @@
+/**
+ * The jobs of a runtime: those that run, and those that ended lately and can still be asked about (law L7).
+ */
+import type { ArcpError } from '../protocol/errors.js';
+import type { JobId } from '../protocol/ids.js';
+import type { Clock, Timer } from '../clock.js';
+import type { Job } from './job.js';
+import type { JobRun, StopReason } from './job-run.js';
+import type { Limits } from './limits.js';
+import { OldestFirst } from './oldest-first.js';
+
+interface Finished {
+  readonly job: Job;
+  readonly until: number;
+  /** Of its log, when it was complete. */
+  readonly size: number;
+}
+
+export class JobTable {
+  readonly runs = new Map<JobId, JobRun>();
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #drop: (logs: readonly string[]) => void;
+  /** Over, but the store has yet to take their end. */
+  readonly #ending = new Map<string, Job>();
+  /** Oldest first. */
+  readonly #finished = new Map<string, Finished>();
+  readonly #oldest = new OldestFirst(this.#finished);
+  #finishedSize = 0;
+  #sweep: Timer | undefined;
+  #idle: (() => void)[] = [];
+
+  /** @param drop forgets logs */
+  constructor(clock: Clock, limits: Limits, drop: (logs: readonly string[]) => void) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#drop = drop;
+  }
+
+  find(id: string): Job | undefined {
+    return this.runs.get(id as JobId)?.job ?? this.#ending.get(id) ?? this.#finished.get(id)?.job;
+  }
+
+  run(job: Job): JobRun | undefined {
+    return this.runs.get(job.id);
+  }
+
+  /** Stops the root jobs that came through a session; their children follow. */
+  stopAllOf(session: { readonly id: string }, reason: StopReason, deadlineMs?: number): void {
+    for (const run of this.runs.values()) {
+      const { sessionId, parent } = run.job.origin;
+      if (sessionId === session.id && parent === undefined) run.stop(reason, deadlineMs);
+    }
+  }
+
+  stopAll(error: ArcpError, deadlineMs?: number): void {
+    for (const run of this.runs.values()) run.stop({ kind: 'fail', error }, deadlineMs);
+  }
+
+  /** Resolves when no job runs. */
+  idle(): Promise<void> {
+    if (this.runs.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  began(run: JobRun): void {
+    this.runs.set(run.job.id, run);
+  }
+
+  /** The job is over, and is kept for a while once its end is committed. */
+  finished(job: Job): void {
+    this.runs.delete(job.id);
+    this.#ending.set(job.id, job);
+    job.whenEnded(() => {
+      this.#keep(job);
+    });
+    if (this.runs.size === 0) {
+      const waiting = this.#idle;
+      this.#idle = [];
+      for (const resolve of waiting) resolve();
+    }
+  }
+
+  /** Drops every job where it stands. */
+  close(error: ArcpError): void {
+    for (const run of this.runs.values()) run.letGo(error);
+    this.runs.clear();
+    this.#sweep?.cancel();
+  }
+
+  #keep(job: Job): void {
+    this.#ending.delete(job.id);
+    job.log.release();
+    if (job.lost) return;
+    const { size } = job.log;
+    this.#finished.set(job.id, { job, until: this.#clock.now() + this.#limits.finishedJobTtlMs, size });
+    this.#finishedSize += size;
+    this.#forgetSurplus();
+    this.#scheduleSweep();
+  }
+
+  #forgetSurplus(): void {
+    const { maxFinishedJobs, maxFinishedBytes } = this.#limits;
+    const now = this.#clock.now();
+    const forgotten: string[] = [];
+    for (let oldest = this.#oldest.peek(); oldest !== undefined; oldest = this.#oldest.peek()) {
+      const [id, { until, size }] = oldest;
+      // However large it is, the latest one is kept: its client may still be reading.
+      const surplus =
+        this.#finished.size > maxFinishedJobs ||
+        (this.#finishedSize > maxFinishedBytes && this.#finished.size > 1);
+      if (!surplus && until > now) break;
+      this.#finished.delete(id);
+      this.#finishedSize -= size;
+      forgotten.push(id);
+    }
+    if (forgotten.length > 0) this.#drop(forgotten);
+  }
+
+  #scheduleSweep(): void {
+    if (this.#sweep !== undefined || this.#finished.size === 0) return;
+    this.#sweep = this.#clock.timer(this.#limits.finishedJobTtlMs, () => {
+      this.#sweep = undefined;
+      this.#forgetSurplus();
+      this.#scheduleSweep();
+    });
+  }
+}

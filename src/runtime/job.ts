@@ -1,0 +1,192 @@
+/**
+ * One job: a log, and the fold over it (law L1).
+ *
+ * (B1) `state` follows the events that were appended and decides what may come next; `shownState` follows those that
+ *      were committed and is what anyone outside is told (L2).
+ * (B2) Exactly one terminal event, and nothing after it.
+ */
+import { ArcpError } from '../protocol/errors.js';
+import type { JobId, SessionId } from '../protocol/ids.js';
+import { canTransition, isTerminal, type JobState } from '../protocol/job-state.js';
+import type { LeaseBounds } from '../protocol/lease.js';
+import type { MessageType, Payload } from '../protocol/messages.js';
+import type { Priority } from '../protocol/priority.js';
+import { EventLog, type EventObserver, type LogContext, type LogEvent } from './event-log.js';
+import type { Ending } from './ending.js';
+import type { JobBudget } from './job-budget.js';
+
+/** Where a job comes from and on whose behalf it runs. */
+export interface JobOrigin {
+  readonly id: JobId;
+  /** The resolved `name@version`, or the reference as it was asked for when nothing matches it. */
+  readonly agent: string;
+  readonly principal: string;
+  /** Whose limits it counts against. */
+  readonly quota: string;
+  /** The session that asked for it, or for its ancestor. */
+  readonly sessionId: SessionId;
+  readonly traceId: string;
+  readonly priority: Priority;
+  readonly createdAt: number;
+  /** The command that asked for it. A child of a running agent has none (decision 4). */
+  readonly correlationId: string | undefined;
+  readonly causationId: string | undefined;
+  readonly parent: Job | undefined;
+  readonly delegateId: string | undefined;
+  readonly budget: JobBudget;
+  /** What its lease bounds, its ancestors' leases included; the budget apart. */
+  readonly bounds: LeaseBounds;
+  /** How often it must show a sign of life. */
+  readonly heartbeatMs: number;
+}
+
+/** The state that an event leads to; the others leave it as it is, but for `job.heartbeat`, which names one. */
+const STATE_AFTER: ReadonlyMap<MessageType, JobState> = new Map<MessageType, JobState>([
+  ['job.accepted', 'accepted'],
+  ['job.started', 'running'],
+  ['job.completed', 'completed'],
+  ['job.failed', 'failed'],
+  ['job.cancelled', 'cancelled'],
+]);
+
+export class Job implements EventObserver {
+  readonly origin: JobOrigin;
+  readonly log: EventLog;
+  /** How many generations are above it. */
+  readonly depth: number;
+  readonly root: Job;
+  /** Unfinished jobs of the tree; kept by its root. */
+  liveInTree = 0;
+  state: JobState = 'accepted';
+  shownState: JobState = 'accepted';
+  /** Whether the store lost even its first event, so that nobody knows of it. */
+  lost = false;
+  #children: Set<Job> | undefined;
+  #ending: Ending | undefined;
+  #endedAgain = false;
+  #heartbeats = 0;
+  /** Told of its end, once that is committed. */
+  #listeners: ((ending: Ending) => void)[] = [];
+  #isEnded = false;
+
+  constructor(origin: JobOrigin, context: LogContext) {
+    this.origin = origin;
+    const { parent } = origin;
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
+    this.root = parent === undefined ? this : parent.root;
+    this.log = new EventLog(
+      origin.id,
+      {
+        job_id: origin.id,
+        trace_id: origin.traceId,
+        correlation_id: origin.correlationId,
+        causation_id: origin.causationId,
+      },
+      context,
+    );
+    this.log.observe(this);
+  }
+
+  get id(): JobId {
+    return this.origin.id;
+  }
+
+  get agent(): string {
+    return this.origin.agent;
+  }
+
+  /** Unfinished jobs that it delegated to. Most have none. */
+  get children(): Set<Job> {
+    return (this.#children ??= new Set());
+  }
+
+  get hasChildren(): boolean {
+    return this.#children !== undefined && this.#children.size > 0;
+  }
+
+  /** How it ended, once that is committed. */
+  get ended(): Promise<Ending> {
+    return new Promise((resolve) => {
+      this.whenEnded(resolve);
+    });
+  }
+
+  /** Calls back once its end is committed: at once, where it is already. */
+  whenEnded(listener: (ending: Ending) => void): void {
+    if (this.#isEnded && this.#ending !== undefined) listener(this.#ending);
+    else this.#listeners.push(listener);
+  }
+
+  #tellEnd(ending: Ending): void {
+    const listeners = this.#listeners;
+    this.#isEnded = true;
+    this.#listeners = [];
+    for (const listener of listeners) listener(ending);
+  }
+
+  get isOver(): boolean {
+    return isTerminal(this.state);
+  }
+
+  /** Appends an event. Throws FAILED_PRECONDITION when the job's state does not allow it. */
+  emit<T extends MessageType>(type: T, payload: Payload<T>): LogEvent {
+    return this.emitText(type, JSON.stringify(payload));
+  }
+
+  /** `emit` for a payload that has been turned into text already. */
+  emitText(type: MessageType, text: string, next: JobState = STATE_AFTER.get(type) ?? this.state): LogEvent {
+    if (next !== this.state && !canTransition(this.state, next)) {
+      throw new ArcpError('FAILED_PRECONDITION', `job ${this.id} is ${this.state}: ${type} cannot follow`);
+    }
+    if (next === this.state && this.isOver) {
+      throw new ArcpError('FAILED_PRECONDITION', `job ${this.id} has ended: ${type} cannot follow`);
+    }
+    const event = this.log.appendText(type, text, next);
+    this.state = next;
+    return event;
+  }
+
+  /** Appends the terminal event. */
+  end(ending: Ending): void {
+    this.#ending = ending;
+    this.emitText(ending.type, ending.text);
+  }
+
+  /** Appends a heartbeat; with a `state` other than the present one it is also the change to that state. */
+  heartbeat(deadlineMs: number, state: JobState = this.state): void {
+    this.#heartbeats += 1;
+    const payload: Payload<'job.heartbeat'> = {
+      sequence: this.#heartbeats,
+      deadline_ms: deadlineMs,
+      state,
+    };
+    this.emitText('job.heartbeat', JSON.stringify(payload), state);
+  }
+
+  onEvent({ state }: LogEvent): void {
+    if (state !== undefined) this.shownState = state;
+    if (isTerminal(this.shownState) && this.#ending !== undefined) this.#tellEnd(this.#ending);
+  }
+
+  /** The store lost the latest events: what nobody has seen did not happen (L2). */
+  rewind(): void {
+    this.state = this.shownState;
+    this.lost = this.log.committedSeq === 0;
+  }
+
+  /** Its end was lost: this one is appended instead, once. */
+  endAgain(ending: Ending): void {
+    if (this.lost || this.#endedAgain) {
+      this.giveUp(ending);
+      return;
+    }
+    this.#endedAgain = true;
+    this.end(ending);
+  }
+
+  /** Nothing more will be appended: whoever waits for its end gets this one, which no client sees. */
+  giveUp(ending: Ending): void {
+    this.#ending = ending;
+    this.#tellEnd(ending);
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Law L7, nothing unbounded: every limit has a name, a default and a unit here, and is passed around as one object.
+ * Where a limit is reached the caller gets RESOURCE_EXHAUSTED or the close code named in the meaning.
+ */
+
+interface LimitRule {
+  readonly default: number;
+  readonly unit: 'bytes' | 'ms' | 'count' | 'levels';
+  readonly meaning: string;
+}
+
+export const LIMITS = {
+  maxFrameBytes: {
+    default: 1_572_864,
+    unit: 'bytes',
+    meaning: 'One inbound frame; a larger one closes the socket with 1009.',
+  },
+  maxNesting: { default: 128, unit: 'levels', meaning: 'Nested arrays and objects in a frame.' },
+  maxConnections: {
+    default: 20_000,
+    unit: 'count',
+    meaning: 'Open sockets of one listener; a further one is refused with 503.',
+  },
+  helloTimeoutMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'From the first byte to an accepted session; then close 1008.',
+  },
+  maxHandshakeFailures: {
+    default: 5,
+    unit: 'count',
+    meaning: 'Refused handshake frames on one connection; then close 1008.',
+  },
+  maxSessionsPerPrincipal: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Sessions of one principal that are open or can be resumed.',
+  },
+  resumeWindowMs: {
+    default: 600_000,
+    unit: 'ms',
+    meaning: 'How long a session waits for its client after the connection dropped.',
+  },
+  maxReplayEvents: {
+    default: 200_000,
+    unit: 'count',
+    meaning: 'Events that a session keeps for replay; the oldest are forgotten first.',
+  },
+  maxRememberedCommands: {
+    default: 8_192,
+    unit: 'count',
+    meaning: 'Message ids that a session remembers to drop repeats.',
+  },
+  softBufferBytes: {
+    default: 1_048_576,
+    unit: 'bytes',
+    meaning: 'Unsent bytes of a connection from which on its session holds events back.',
+  },
+  hardBufferBytes: {
+    default: 16_777_216,
+    unit: 'bytes',
+    meaning: 'Unsent bytes of a connection at which it is closed with 1013; its session can be resumed.',
+  },
+  maxRunningJobsPerPrincipal: {
+    default: 100,
+    unit: 'count',
+    meaning: 'Root jobs of one principal that run at once; more are queued.',
+  },
+  maxQueuedJobsPerPrincipal: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Jobs of one principal that wait; more are refused.',
+  },
+  maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
+  maxLiveJobsPerTree: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Unfinished jobs of one root job and all its descendants.',
+  },
+  maxPendingEvents: {
+    default: 65_536,
+    unit: 'count',
+    meaning: 'Events of one job that wait for the store; more fail the job with BACKPRESSURE_OVERFLOW.',
+  },
+  maxEventBytes: {
+    default: 1_441_792,
+    unit: 'bytes',
+    meaning:
+      'The payload of one event as text; a larger one is refused to the agent. Below `maxFrameBytes`, so that every event fits a frame.',
+  },
+  maxChunkBytes: { default: 1_048_576, unit: 'bytes', meaning: 'Decoded data of one result chunk.' },
+  maxResultBytes: { default: 268_435_456, unit: 'bytes', meaning: 'Decoded data of one streamed result.' },
+  heartbeatIntervalMs: {
+    default: 30_000,
+    unit: 'ms',
+    meaning: 'The longest silence of a running job, unless the session negotiated a shorter one.',
+  },
+  minHeartbeatIntervalMs: {
+    default: 100,
+    unit: 'ms',
+    meaning: 'The shortest interval that a session can negotiate.',
+  },
+  cancelDeadlineMs: {
+    default: 5_000,
+    unit: 'ms',
+    meaning: 'Time that a cancelled job has to end by itself when the cancel names none.',
+  },
+  maxCancelDeadlineMs: {
+    default: 600_000,
+    unit: 'ms',
+    meaning: 'The longest deadline that a cancel can name.',
+  },
+  idempotencyWindowMs: {
+    default: 86_400_000,
+    unit: 'ms',
+    meaning: 'How long an idempotency key is remembered.',
+  },
+  maxIdempotencyKeysPerPrincipal: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Remembered keys of one principal; the oldest are forgotten first.',
+  },
+  finishedJobTtlMs: {
+    default: 900_000,
+    unit: 'ms',
+    meaning: 'How long a finished job can be listed and watched.',
+  },
+  maxFinishedJobs: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Finished jobs that are kept; the oldest are forgotten first.',
+  },
+  maxFinishedBytes: {
+    default: 268_435_456,
+    unit: 'bytes',
+    meaning: 'Events of finished jobs that are kept, in UTF-16 units of text.',
+  },
+} as const satisfies Record<string, LimitRule>;
+
+export type LimitName = keyof typeof LIMITS;
+export type Limits = Readonly<Record<LimitName, number>>;
+
+export const DEFAULT_LIMITS: Limits = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, rule]) => [name, rule.default]),
+) as Record<LimitName, number>;
+
+/** The defaults with some of them replaced. Throws a RangeError for a limit that is not a positive number. */
+export function limitsWith(overrides: Partial<Limits> = {}): Limits {
+  for (const [name, value] of Object.entries(overrides)) {
+    if (!Object.hasOwn(LIMITS, name)) throw new RangeError(`there is no limit named ${name}`);
+    if (!(value > 0)) throw new RangeError(`limit ${name} must be a positive number, not ${value}`);
+  }
+  return { ...DEFAULT_LIMITS, ...overrides };
+}

@@ -1,0 +1,150 @@
+/**
+ * From a request for work to a job: the one way in for `tool.invoke`, `agent.delegate` and an agent's own `delegate`.
+ * What is wrong with the request as such is thrown before there is a job; an agent that is not hosted here is the
+ * failure of an accepted job (decision 2).
+ */
+import type { Agent } from '../agents/agent.js';
+import { parseAgentRef, type AgentRef } from '../protocol/agent-ref.js';
+import { ArcpError } from '../protocol/errors.js';
+import type { SessionId } from '../protocol/ids.js';
+import { inheritBounds, leaseSubset, requestedLease, type LeaseBounds } from '../protocol/lease.js';
+import type { EngineContext } from './engine-context.js';
+import { newTraceId } from './ids.js';
+import type { Priority } from '../protocol/priority.js';
+import { Job } from './job.js';
+import { JobBudget } from './job-budget.js';
+import type { AgentRegistry } from './registry.js';
+
+/** A request for work. */
+export interface Submission {
+  /** `name` or `name@version`. */
+  readonly agent: string;
+  readonly arguments: unknown;
+  /** As it came: checked here, echoed as it is. */
+  readonly leaseRequest: Readonly<Record<string, unknown>> | undefined;
+  /** The older way to ask for a budget; `leaseRequest` wins over it. */
+  readonly costBudget: readonly string[] | undefined;
+  readonly priority: Priority;
+  readonly traceId: string | undefined;
+  readonly correlationId: string | undefined;
+  readonly causationId: string | undefined;
+  readonly parent: Job | undefined;
+  readonly delegateId: string | undefined;
+}
+
+/** On whose behalf a job runs. */
+export interface Requester {
+  readonly principal: string;
+  /** Whose limits it counts against. */
+  readonly quota: string;
+  /** The session that asked, or whose job delegates. */
+  readonly sessionId: SessionId;
+  /** How often the job must show a sign of life. */
+  readonly heartbeatMs: number;
+}
+
+/** A job that has been set up but has no events yet, and what its first event says. */
+export interface Prepared {
+  readonly job: Job;
+  readonly agent: Agent | ArcpError;
+  readonly arguments: unknown;
+  readonly lease: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * The arguments of a child: `context.arguments` where given, else the task and the context (decision 5). Agents get them
+ * as they are; what travels is their text.
+ */
+export function childArguments(task: string, context: unknown): unknown {
+  if (typeof context === 'object' && context !== null && 'arguments' in context) {
+    if (context.arguments !== undefined) return context.arguments;
+  }
+  return { task, context };
+}
+
+/** Throws INVALID_ARGUMENT, INVALID_REQUEST, LEASE_SUBSET_VIOLATION, BUDGET_EXHAUSTED or RESOURCE_EXHAUSTED. */
+export function prepareJob(
+  submission: Submission,
+  requester: Requester,
+  registry: AgentRegistry,
+  context: EngineContext,
+): Prepared {
+  const { parent } = submission;
+  const { principal, quota, sessionId, heartbeatMs } = requester;
+  const ref = parseAgentRef(submission.agent);
+  const lease = requestedLease({
+    lease_request: submission.leaseRequest,
+    cost_budget: submission.costBudget,
+  });
+  const asked: LeaseBounds = lease ?? {};
+  if (asked.expiresAt !== undefined && asked.expiresAt <= context.clock.now()) {
+    throw new ArcpError('INVALID_REQUEST', 'lease_request.expires_at is not in the future');
+  }
+  if (parent === undefined) {
+    if (!context.admission.hasRoom(quota)) {
+      throw new ArcpError('RESOURCE_EXHAUSTED', 'this principal has too many jobs waiting already');
+    }
+  } else {
+    checkPlaceInTree(parent, context);
+  }
+  const bounds = parent === undefined ? asked : boundsOfChild(asked, parent);
+  const budget =
+    parent === undefined && asked.budget === undefined
+      ? JobBudget.unbounded
+      : new JobBudget(asked.budget ?? new Map(), parent?.origin.budget);
+  const agent = resolve(registry, ref);
+  const job = new Job(
+    {
+      id: context.newId('job'),
+      agent: agent instanceof ArcpError ? submission.agent : `${agent.name}@${agent.version}`,
+      principal,
+      quota,
+      sessionId,
+      traceId: submission.traceId ?? parent?.origin.traceId ?? newTraceId(),
+      priority: submission.priority,
+      createdAt: context.clock.now(),
+      correlationId: submission.correlationId,
+      causationId: submission.causationId,
+      parent,
+      delegateId: submission.delegateId,
+      budget,
+      bounds,
+      heartbeatMs,
+    },
+    context,
+  );
+  return { job, agent, arguments: submission.arguments, lease: lease?.asked };
+}
+
+/** Throws LEASE_SUBSET_VIOLATION when the child asks for more than its parent has now (L4). */
+function boundsOfChild(asked: LeaseBounds, parent: Job): LeaseBounds {
+  const { bounds, budget } = parent.origin;
+  const remainders = budget.remainders();
+  const violation = leaseSubset(asked, {
+    ...bounds,
+    ...(remainders.size === 0 ? {} : { budget: remainders }),
+  });
+  if (violation !== undefined) throw violation;
+  return inheritBounds(asked, bounds);
+}
+
+function checkPlaceInTree(parent: Job, { limits }: EngineContext): void {
+  if (parent.depth + 1 > limits.maxDelegationDepth) {
+    throw new ArcpError('PERMISSION_DENIED', `delegation is limited to ${limits.maxDelegationDepth} levels`);
+  }
+  if (parent.root.liveInTree >= limits.maxLiveJobsPerTree) {
+    throw new ArcpError(
+      'RESOURCE_EXHAUSTED',
+      `this tree has ${limits.maxLiveJobsPerTree} unfinished jobs already`,
+    );
+  }
+}
+
+function resolve(registry: AgentRegistry, ref: AgentRef): Agent | ArcpError {
+  try {
+    return registry.resolve(ref);
+  } catch (error) {
+    if (error instanceof ArcpError) return error;
+    throw error;
+  }
+}

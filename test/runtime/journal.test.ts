@@ -1,0 +1,145 @@
+/** The journal on its own: J1 to J3, whatever the store does and whenever. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EventLog, type LogEvent } from '../../src/runtime/event-log.js';
+import { Completion } from '../../src/runtime/completion.js';
+import { Journal } from '../../src/runtime/journal.js';
+import { Timestamps } from '../../src/runtime/timestamps.js';
+import { memoryStore, type LogRecord, type Store } from '../../src/index.js';
+import { FakeClock } from '../../src/testing/index.js';
+
+function setUp(append: Store['append'], grouping: Store['grouping'] = { kind: 'turn' }) {
+  const inner = memoryStore();
+  const store: Store = {
+    grouping,
+    append,
+    read: (log, after, limit) => inner.read(log, after, limit),
+    drop: (logs) => inner.drop(logs),
+    close: () => inner.close(),
+  };
+  const lost: [string, number[]][] = [];
+  const journal = new Journal(store, (log, events) => lost.push([log.id, events.map(({ seq }) => seq)]));
+  const shown: [string, number][] = [];
+  const logs = ['job_a', 'job_b', 'job_c'].map((id) => {
+    const log = new EventLog(id, {}, { journal, timestamps: new Timestamps(new FakeClock()) });
+    log.observe({ onEvent: (event: LogEvent) => shown.push([event.log, event.seq]) });
+    return log;
+  });
+  return { journal, logs, shown, lost };
+}
+
+describe('the journal', () => {
+  it('hands what one turn appended to the store as one group, and shows it afterwards in that order (J1)', async () => {
+    const groups: number[] = [];
+    const inner = memoryStore();
+    const { logs, shown, journal } = setUp((group) => {
+      groups.push(group.length);
+      return inner.append(group);
+    });
+    for (const [index, log] of [...logs, ...logs].entries())
+      log.append('log', { level: 'info', message: `${index}` });
+    expect(shown).toEqual([]);
+    await journal.flushed();
+    expect(groups).toEqual([6]);
+    expect(shown).toEqual([
+      ['job_a', 1],
+      ['job_b', 1],
+      ['job_c', 1],
+      ['job_a', 2],
+      ['job_b', 2],
+      ['job_c', 2],
+    ]);
+  });
+
+  it('with a batching store waits for the turn of the event loop, but for no more records than it takes', async () => {
+    const groups: number[] = [];
+    const inner = memoryStore();
+    const { logs, journal } = setUp(
+      (group) => {
+        groups.push(group.length);
+        return inner.append(group);
+      },
+      { kind: 'batch', records: 3 },
+    );
+    const say = (): unknown => logs[0]?.append('log', { level: 'info', message: '' });
+    say();
+    await Promise.resolve();
+    say();
+    await Promise.resolve();
+    expect(groups).toEqual([]);
+    await journal.flushed();
+    expect(groups).toEqual([2]);
+    for (let n = 0; n < 3; n += 1) say();
+    await Promise.resolve();
+    expect(groups).toEqual([2, 3]);
+  });
+
+  it('flushed() resolves when nothing is to be done, and after a refusal as after a commit', async () => {
+    const { logs, journal, lost } = setUp(() => Promise.reject(new Error('no')));
+    await journal.flushed();
+    logs[0]?.append('log', { level: 'info', message: '' });
+    await journal.flushed();
+    expect(lost).toEqual([['job_a', [1]]]);
+    expect([logs[0]?.pending, logs[0]?.committedSeq, journal.failing]).toEqual([0, 0, true]);
+  });
+
+  it('shows each log gap-free and in order, and loses whole tails, whatever is refused (J1, J3)', async () => {
+    const action = fc.oneof(
+      {
+        weight: 5,
+        arbitrary: fc.record({ do: fc.constant('append' as const), log: fc.integer({ min: 0, max: 2 }) }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({ do: fc.constantFrom('commit' as const, 'refuse' as const, 'turn' as const) }),
+      },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
+        const inner = memoryStore();
+        const flights: { group: readonly LogRecord[]; done: Completion }[] = [];
+        const { logs, shown, lost, journal } = setUp((group) => {
+          const done = new Completion();
+          flights.push({ group, done });
+          return done.promise;
+        });
+        let appended = 0;
+        const settle = (refuse: boolean): void => {
+          expect(flights.length).toBeLessThanOrEqual(1);
+          const flight = flights.shift();
+          if (flight === undefined) return;
+          if (refuse) flight.done.reject(new Error('no'));
+          else {
+            void inner.append(flight.group);
+            flight.done.resolve();
+          }
+        };
+        for (const one of actions) {
+          if (one.do === 'append') {
+            logs[one.log]?.append('log', { level: 'info', message: '' });
+            appended += 1;
+          } else if (one.do === 'turn') await Promise.resolve();
+          else {
+            settle(one.do === 'refuse');
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        }
+        const flushed = journal.flushed();
+        for (let turn = 0; turn < 4; turn += 1) {
+          await new Promise((resolve) => setImmediate(resolve));
+          settle(false);
+        }
+        await flushed;
+        const dropped = lost.reduce((sum, [, seqs]) => sum + seqs.length, 0);
+        expect(shown.length + dropped).toBe(appended);
+        for (const log of logs) {
+          const seqs = shown.filter(([id]) => id === log.id).map(([, seq]) => seq);
+          expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+          expect(await inner.read(log.id, 0, 100)).toHaveLength(seqs.length);
+          expect([log.pending, log.committedSeq]).toEqual([0, seqs.length]);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

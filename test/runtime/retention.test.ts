@@ -1,0 +1,157 @@
+/** Law L7 over time: what is over is forgotten, and what is forgotten is gone from every map and from the store. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, it } from 'vitest';
+import { defineAgent, memoryStore, type LogRecord, type Store } from '../../src/index.js';
+import { bench } from './bench.js';
+
+/** A memory store that tells which logs it holds. */
+function watchedStore(): Store & { readonly logs: Set<string> } {
+  const inner = memoryStore();
+  const logs = new Set<string>();
+  return {
+    logs,
+    grouping: inner.grouping,
+    append: (group: readonly LogRecord[]) => {
+      for (const { log } of group) logs.add(log);
+      return inner.append(group);
+    },
+    read: (log, after, limit) => inner.read(log, after, limit),
+    drop: (dropped) => {
+      for (const log of dropped) logs.delete(log);
+      return inner.drop(dropped);
+    },
+    close: () => inner.close(),
+  };
+}
+
+const echo = defineAgent({ name: 'echo', version: '1.0.0', run: (input) => input });
+const big = defineAgent({
+  name: 'big',
+  version: '1.0.0',
+  run: (_in, ctx) => {
+    for (let n = 0; n < 20; n += 1) ctx.log('info', 'x'.repeat(1_000));
+  },
+});
+
+describe('a finished job', () => {
+  it('can be asked about for finishedJobTtlMs, and is then forgotten, its log included', async () => {
+    const store = watchedStore();
+    await using test = bench({ agents: [echo], store, limits: { finishedJobTtlMs: 1_000 } });
+    const client = await test.open();
+    const jobId = await client.accepted('echo');
+    await client.terminal(jobId);
+    await test.clock.advance(999);
+    client.send('cancel', { target: 'job', target_id: jobId });
+    expect(await client.next('cancel.refused')).toMatchObject({ payload: { reason: 'already_terminal' } });
+    await test.clock.advance(1_001);
+    client.send('cancel', { target: 'job', target_id: jobId });
+    expect(await client.next('cancel.refused')).toMatchObject({ payload: { reason: 'not_found' } });
+    expect([...store.logs]).toEqual([]);
+  });
+
+  it('is forgotten before its time when there are too many; the oldest first', async () => {
+    const store = watchedStore();
+    await using test = bench({ agents: [echo], store, limits: { maxFinishedJobs: 3 } });
+    const client = await test.open();
+    for (let n = 0; n < 50; n += 1) client.invoke('echo', n);
+    await test.clock.settle();
+    expect(client.seen('job.completed')).toHaveLength(50);
+    const ids = client.seen('job.accepted').map(({ job_id }) => job_id);
+    expect([...store.logs]).toEqual(ids.slice(-3));
+    expect(test.runtime.ready).toBe(true);
+  });
+
+  it('is forgotten before its time when they are too large, however many have come and gone', async () => {
+    const store = watchedStore();
+    await using test = bench({ agents: [big], store, limits: { maxFinishedBytes: 60_000 } });
+    const client = await test.open();
+    for (let n = 0; n < 30; n += 1) await client.terminal(await client.accepted('big'));
+    await test.clock.settle();
+    expect(store.logs.size).toBe(2);
+  });
+
+  it('that alone is larger than the limit is kept until the next one ends, so that its client can read it', async () => {
+    const store = watchedStore();
+    await using test = bench({
+      agents: [big],
+      store,
+      limits: { maxFinishedBytes: 1_000, softBufferBytes: 2_000 },
+    });
+    const client = await test.open();
+    client.invoke('big');
+    client.wire.pause();
+    await test.clock.settle();
+    client.wire.resume();
+    await client.next('job.completed');
+    expect(client.seen('log')).toHaveLength(20);
+    expect(store.logs.size).toBe(1);
+    const next = await client.accepted('big');
+    await client.terminal(next);
+    await test.clock.settle();
+    expect([...store.logs]).toEqual([next]);
+  });
+});
+
+describe('a session that is over', () => {
+  it('leaves no log behind, also when it closes in the turn of a refusal, and spoils no group of others', async () => {
+    const store = watchedStore();
+    await using test = bench({ agents: [echo], store });
+    const [client, other] = [await test.open(), await test.open('bob')];
+    client.invoke('Bad@');
+    await client.next('job.failed');
+    client.invoke('Bad@');
+    client.send('session.close', {});
+    const jobId = await other.accepted('echo', 'mine');
+    expect(await other.terminal(jobId)).toMatchObject({ payload: { value: 'mine' } });
+    await client.closed();
+    await test.clock.settle();
+    expect([...store.logs]).toEqual([jobId]);
+    expect(test.runtime.ready).toBe(true);
+  });
+
+  it('leaves no timer behind', async () => {
+    await using test = bench({ agents: [echo] });
+    const before = test.clock.pending;
+    for (let n = 0; n < 10; n += 1) {
+      const client = await test.open('nobody');
+      client.send('session.close', {});
+      await client.closed();
+    }
+    await test.clock.settle();
+    expect(test.clock.pending).toBe(before);
+  });
+});
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
+describe('heap', () => {
+  it('does not grow with the jobs that were done, once they are forgotten', async () => {
+    await using test = bench({
+      agents: [echo],
+      limits: { finishedJobTtlMs: 1_000, maxReplayEvents: 100, idempotencyWindowMs: 1_000 },
+    });
+    const payload = 'x'.repeat(20_000);
+    const round = async (count: number): Promise<void> => {
+      const client = await test.open('nobody');
+      for (let n = 0; n < count; n += 1) {
+        await client.terminal(await client.accepted('echo', payload, { idempotency_key: `k${n}` }));
+        client.frames.length = 0;
+      }
+      client.send('session.close', {});
+      await client.closed();
+      await test.clock.advance(5_000);
+    };
+    await round(200);
+    const before = heapUsed();
+    for (let n = 0; n < 5; n += 1) await round(200);
+    // 1,000 jobs of 20 kB each, in arguments and in events, would be 40 MB and more.
+    expect(heapUsed() - before).toBeLessThan(25_000_000);
+    expect(test.clock.pending).toBeLessThanOrEqual(2);
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * How the tests read `spec-fixtures/`: every file through `fixtureCases`, every file by exactly one test.
+ *
+ * (F1) A fixture file is an object with a `cases` array; each case has an `id`, what it `shows` and its `source`.
+ * (F2) `READERS` names the one test that reads each file. `coverage.test.ts` fails when a file has no reader, when a
+ *      reader does not load its file, and when an id is used twice.
+ * (F3) A reader turns every case into a test of its own: `it.each(fixtureCases<Case>('budgets.json'))('$id $shows', …)`.
+ */
+import { readFileSync } from 'node:fs';
+
+/** What every case has. The rest is the file's own, described in `spec-fixtures/README.md`. */
+export interface FixtureCase {
+  readonly id: string;
+  readonly shows: string;
+  readonly source: string;
+}
+
+/** Fixture file (below `spec-fixtures/`) → the test (below `test/`) that reads all of its cases. */
+export const READERS = {
+  'agent-refs.json': 'protocol/agent-ref.test.ts',
+  'agents.json': 'conformance/agents.test.ts',
+  'base64.json': 'protocol/base64.test.ts',
+  'budgets.json': 'protocol/cost-budget.test.ts',
+  'envelopes/artifacts.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/control.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/execution.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/frames.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/human.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/permissions.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/session.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/streams.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/subscriptions.json': 'protocol/envelope-fixtures.test.ts',
+  'envelopes/telemetry.json': 'protocol/envelope-fixtures.test.ts',
+  'negotiation.json': 'protocol/capabilities.test.ts',
+  'resolution.json': 'protocol/inventory.test.ts',
+  'result-chunks.json': 'protocol/result-chunks.test.ts',
+  'subset.json': 'protocol/lease.test.ts',
+  'transitions.json': 'protocol/job-state.test.ts',
+} as const satisfies Record<string, string>;
+
+export type FixtureFile = keyof typeof READERS;
+
+export const FIXTURES_ROOT = new URL('../../spec-fixtures/', import.meta.url);
+
+/**
+ * All cases of one fixture file, in the file's order.
+ * @throws when the file is not `{ "cases": [ … ] }` with at least one case, or a case lacks `id`, `shows` or `source`.
+ */
+export function fixtureCases<T extends object>(file: FixtureFile): (T & FixtureCase)[] {
+  const document: unknown = JSON.parse(readFileSync(new URL(file, FIXTURES_ROOT), 'utf8'));
+  const cases = isRecord(document) ? document['cases'] : undefined;
+  if (!Array.isArray(cases) || cases.length === 0) throw new Error(`${file}: no "cases"`);
+  for (const [index, each] of cases.entries()) {
+    for (const field of ['id', 'shows', 'source']) {
+      const text: unknown = isRecord(each) ? each[field] : undefined;
+      if (typeof text !== 'string' || text === '')
+        throw new Error(`${file}: case ${index} has no "${field}"`);
+    }
+  }
+  return cases as (T & FixtureCase)[];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
