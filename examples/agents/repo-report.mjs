@@ -77,7 +77,7 @@ async function report({ path, concurrency }, ctx, layout) {
       yield piece;
     }
   }
-  await pipeline(weighed(layout(basename(root), reports)), ctx.openResult(), {
+  await pipeline(weighed(layout(basename(root) || root, reports)), ctx.openResult(), {
     signal: ctx.signal,
   });
   ctx.summarize(`${size} bytes, sha256 ${hash.digest('hex')}`);

@@ -21,6 +21,13 @@ export async function loadAgents(path: string): Promise<Agent[]> {
   if (!isFile) throw new Failure(EXIT.usage, `there is no module ${file}`, 'check the path after --agents');
 
   let exported: Readonly<Record<string, unknown>>;
+  const endedEarly = (): void => {
+    process.stderr.write(
+      `arcp: ${path} ended the process, or waits for ever, while it was loaded\n  next: try it alone: node ${path}\n`,
+    );
+    process.exitCode = EXIT.usage;
+  };
+  process.once('exit', endedEarly);
   try {
     exported = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
   } catch (error) {
@@ -30,6 +37,8 @@ export async function loadAgents(path: string): Promise<Agent[]> {
       `try it alone: node ${path}`,
       error,
     );
+  } finally {
+    process.removeListener('exit', endedEarly);
   }
   const { default: list } = exported;
   if (Array.isArray(list) && !list.every(isAgent)) {

@@ -58,7 +58,9 @@ export async function connectTo(options: ConnectionOptions, settings: ConnectSet
     const next =
       error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED'
         ? `is it running? start one with \`arcp serve\`, or name another with --url`
-        : adviceFor(error);
+        : error.code === 'UNAUTHENTICATED' && token === undefined
+          ? `no token was given: ${adviceFor(error) ?? ''}`
+          : adviceFor(error);
     throw new Failure(EXIT.notConnected, `no session with ${url}: ${describe(error)}`, next, error);
   }
 }

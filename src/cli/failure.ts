@@ -16,21 +16,40 @@ export class Failure extends Error {
   }
 }
 
-const ADVICE: Partial<Record<ErrorCode, string>> = {
+const AGENT_AT_FAULT = 'a fault of the agent, not of the call: tell whoever wrote it';
+const LEASE = 'start it again with a lease that allows it, for long enough';
+
+/** A failed command always says what to do next. */
+const ADVICE: Readonly<Record<Exclude<ErrorCode, 'OK'>, string>> = {
   ABORTED: 'it may work when tried again',
   AGENT_NOT_AVAILABLE: '`arcp agents` lists what the runtime hosts',
+  ALREADY_EXISTS: 'use another name or id',
   AGENT_VERSION_NOT_AVAILABLE: '`arcp agents` lists the versions that the runtime hosts',
+  BACKPRESSURE_OVERFLOW: 'read faster, or have the job produce less',
   BUDGET_EXHAUSTED: 'allow more with --budget, e.g. --budget USD:5.00',
+  CANCELLED: 'start it again if that was not meant',
+  DATA_LOSS: 'start it again: what it produced is no longer kept',
   DEADLINE_EXCEEDED: 'try again, or look at the runtime’s log',
   DUPLICATE_KEY: 'use another --idempotency-key, or repeat exactly what the key was first used for',
+  FAILED_PRECONDITION: AGENT_AT_FAULT,
   HEARTBEAT_LOST: 'the agent hangs or was killed: look at the runtime’s log',
   INTERNAL: 'the runtime’s log may say more',
   INVALID_ARGUMENT: 'correct the agent reference or its arguments (--arg name=value, --args JSON)',
+  INVALID_REQUEST: 'correct the request: the message says what is wrong with it',
+  JOB_NOT_FOUND: 'check the id; finished jobs are forgotten after a while',
+  LEASE_EXPIRED: LEASE,
+  LEASE_REVOKED: LEASE,
+  LEASE_SUBSET_VIOLATION: 'allow the parent what its child asks for, e.g. with --budget',
   NOT_FOUND: 'check the name or id; finished jobs are forgotten after a while',
+  OUT_OF_RANGE: AGENT_AT_FAULT,
   PERMISSION_DENIED: 'use the token of the principal that owns it',
   RESOURCE_EXHAUSTED: 'try again when the runtime has room',
+  RESUME_WINDOW_EXPIRED: 'start it again: the session is gone',
+  TIMEOUT: 'give it more time, or less to do',
   UNAUTHENTICATED:
     'pass the token that the runtime knows: --token-file FILE, or ARCP_TOKEN; `arcp serve` prints the command',
+  UNIMPLEMENTED: 'use a runtime that can do it',
+  UNKNOWN: 'the runtime’s log may say more',
   UNAVAILABLE: 'the runtime is starting or draining: try again',
 };
 
@@ -40,7 +59,7 @@ export function describe(error: ArcpError): string {
 }
 
 export function adviceFor(error: ArcpError): string | undefined {
-  return ADVICE[error.code];
+  return error.code === 'OK' ? undefined : ADVICE[error.code];
 }
 
 /** The failure that an error of the wire is to a command. */

@@ -14,7 +14,7 @@ import { FileOutput, NO_OUTPUT, StreamOutput, type ResultOutput } from './result
 
 interface InvokeOptions extends ConnectionOptions {
   readonly arg?: readonly (readonly [string, unknown])[];
-  readonly args?: unknown;
+  readonly args?: { readonly value: unknown };
   readonly budget?: readonly string[];
   readonly out?: string;
   readonly idempotencyKey?: string;
@@ -47,7 +47,7 @@ async function invoke(agent: string, options: InvokeOptions): Promise<ExitCode> 
   if (options.detach === true && options.out !== undefined) {
     throw new InvalidArgumentError('--detach does not wait for a result: it cannot go with --out');
   }
-  const args = mergeArguments(options.args, options.arg ?? []);
+  const args = mergeArguments(options.args?.value, options.arg ?? []);
   const file = options.out === undefined ? undefined : await FileOutput.open(options.out);
   try {
     return await start(agent, args, options, file);
@@ -113,10 +113,16 @@ interface Following {
 async function follow(client: Client, job: Job, { json, file, signal }: Following): Promise<ExitCode> {
   const reporter = createReporter(job.id, process.stderr, process.env);
   const output = file ?? (json ? NO_OUTPUT : new StreamOutput(process.stdout, reporter));
+  let lost = false; // said once, however many attempts it takes
   client.on('connection', (change) => {
-    if (change.state === 'waiting')
+    if (change.state === 'waiting' && !lost) {
+      lost = true;
       reporter.say(`connection lost (${describe(change.error)}), reconnecting …`);
-    if (change.state === 'open') reporter.say('connected again');
+    }
+    if (change.state === 'open') {
+      lost = false;
+      reporter.say('connected again');
+    }
   });
   signal.addEventListener('abort', () => reporter.say('cancelling the job; Ctrl-C again leaves at once'));
 

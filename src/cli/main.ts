@@ -46,7 +46,8 @@ function report(error: unknown): ExitCode {
 
 /** Whoever reads our output may stop reading: `arcp invoke … | head` is no reason for a stack trace. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.failed : EXIT.usage);
+  if (error.code !== 'EPIPE') process.stderr.write(`arcp: stdout cannot be written: ${error.message}\n`);
+  process.exit(EXIT.failed);
 });
 
 const code = await main(process.argv);

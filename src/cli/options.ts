@@ -1,6 +1,11 @@
-/** What option values mean. Every parser throws commander's InvalidArgumentError, which ends the command with status 2. */
+/**
+ * What option values mean. Every parser throws commander's InvalidArgumentError, which repeats the value and ends the
+ * command with status 2; where the value may hold a secret, a Failure that does not repeat it.
+ */
 import { InvalidArgumentError } from 'commander';
 import { ArcpError, parseBudget, parseBudgetEntry } from '../protocol/index.js';
+import { EXIT } from './exit-codes.js';
+import { Failure } from './failure.js';
 
 /** For options that may be given several times. */
 export function collect<T>(
@@ -25,9 +30,9 @@ export function parseArgument(text: string): readonly [name: string, value: unkn
   }
 }
 
-/** The arguments of an invocation: `--args` whole, and each `--arg` on top of it. */
+/** The arguments of an invocation: `--args` whole, `null` too, and each `--arg` on top of it. */
 export function mergeArguments(whole: unknown, single: readonly (readonly [string, unknown])[]): unknown {
-  if (single.length === 0) return whole ?? {};
+  if (single.length === 0) return whole === undefined ? {} : whole;
   if (whole !== undefined && (typeof whole !== 'object' || whole === null || Array.isArray(whole))) {
     throw new InvalidArgumentError('--arg adds to an object, but --args is not one');
   }
@@ -35,9 +40,10 @@ export function mergeArguments(whole: unknown, single: readonly (readonly [strin
   return Object.fromEntries(new Map([...Object.entries(whole ?? {}), ...single]));
 }
 
-export function parseJson(text: string): unknown {
+/** A JSON value, boxed: commander takes a bare `null` for an option without a value. */
+export function parseJson(text: string): { readonly value: unknown } {
   try {
-    return JSON.parse(text);
+    return { value: JSON.parse(text) as unknown };
   } catch (error) {
     throw new InvalidArgumentError(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -91,7 +97,7 @@ export function parseUrl(text: string): string {
     throw new InvalidArgumentError(`expected ws:// or wss://, not ${url.protocol}//`);
   }
   if (url.username !== '' || url.password !== '') {
-    throw new InvalidArgumentError('a URL carries no secrets here: use --token-file or ARCP_TOKEN');
+    throw new Failure(EXIT.usage, 'a URL carries no secrets here', 'use --token-file or ARCP_TOKEN');
   }
   return text;
 }

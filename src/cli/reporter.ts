@@ -104,7 +104,9 @@ export class LiveReporter implements Reporter {
   }
 
   #tree(): string {
-    const { columns = 80, rows = 24 } = this.#screen;
+    // A terminal that nobody has told its size says 0.
+    const columns = this.#screen.columns || 80;
+    const rows = this.#screen.rows || 24;
     const room = { columns: columns - 1, rows: rows - 2, color: this.#color };
     const lines = treeLines(this.#watch, Date.now(), room);
     this.#drawn = lines.length;

@@ -2,10 +2,11 @@
  * Where a result goes: to a file, to stdout, or nowhere but through its checks.
  *
  * (O1) A file is there whole or not at all: it is written under another name and renamed when the job has completed.
+ *      What is no file, such as /dev/null or a pipe, is written to as it is, and never replaced.
  */
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
-import { open, rename, type FileHandle } from 'node:fs/promises';
+import { rmSync, type Stats } from 'node:fs';
+import { open, realpath, rename, stat, type FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
@@ -29,15 +30,16 @@ function asText(value: unknown): string {
 
 export class FileOutput implements ResultOutput {
   readonly #path: string;
-  readonly #part: string;
+  /** Where it is written until it is whole; none for what is written to as it is. */
+  readonly #part: string | undefined;
   readonly #file: FileHandle;
   #size = 0;
   #closed = false;
   readonly #removePart = (): void => {
-    rmSync(this.#part, { force: true });
+    if (this.#part !== undefined) rmSync(this.#part, { force: true });
   };
 
-  private constructor(path: string, part: string, file: FileHandle) {
+  private constructor(path: string, part: string | undefined, file: FileHandle) {
     this.#path = path;
     this.#part = part;
     this.#file = file;
@@ -46,13 +48,16 @@ export class FileOutput implements ResultOutput {
 
   /** Opens the file before the job is started: nobody should pay for a result that cannot be kept. */
   static async open(path: string): Promise<FileOutput> {
-    const part = `${path}.part`;
     try {
-      return new FileOutput(path, part, await open(part, 'w'));
+      const found = await existing(path);
+      if (found?.isFile() === false) return new FileOutput(path, undefined, await open(path, 'w'));
+      const target = found === undefined ? path : await realpath(path); // a link stays a link
+      const part = `${target}.${process.pid}.part`;
+      return new FileOutput(target, part, await open(part, 'wx', found?.mode)); // and a private file private
     } catch (error) {
       throw new Failure(
         EXIT.usage,
-        `${part} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+        `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
         'name another file after --out',
         error,
       );
@@ -69,10 +74,10 @@ export class FileOutput implements ResultOutput {
   }
 
   async finish(): Promise<string> {
-    await this.#file.sync();
+    if (this.#part !== undefined) await this.#file.sync();
     this.#closed = true;
     await this.#file.close();
-    await rename(this.#part, this.#path);
+    if (this.#part !== undefined) await rename(this.#part, this.#path);
     process.removeListener('exit', this.#removePart);
     return `wrote ${this.#size} bytes to ${this.#path}`;
   }
@@ -83,6 +88,17 @@ export class FileOutput implements ResultOutput {
     await this.#file.close();
     this.#removePart();
     process.removeListener('exit', this.#removePart);
+  }
+}
+
+async function existing(path: string): Promise<Stats | undefined> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) throw new Error('it is a folder');
+    return found;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

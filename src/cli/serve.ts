@@ -98,23 +98,34 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
     logger,
   });
   const server = await bind(runtime, options);
-  const tokenFile = made === undefined ? undefined : statePath(server.port, process.env);
+  const tokenFile = made === undefined ? undefined : keepToken(statePath(server.port, process.env), made);
+  announce(server, tokenFile, options);
+  warn(options, agents.length);
+  await stop.first;
+  tell(
+    options,
+    { event: 'draining', deadline_ms: options.drain },
+    'draining: running jobs may end; Ctrl-C stops at once',
+  );
+  await server.drain(options.drain);
+  tell(options, { event: 'stopped' }, 'stopped');
+  return EXIT.completed;
+}
+
+/** Writes the token that was made; however this process ends, a second Ctrl-C included, its file goes with it. */
+function keepToken(path: string, secret: string): string {
   try {
-    if (made !== undefined && tokenFile !== undefined) writeTokenFile(tokenFile, made);
-    announce(server, tokenFile, options);
-    warn(options, agents.length);
-    await stop.first;
-    tell(
-      options,
-      { event: 'draining', deadline_ms: options.drain },
-      'draining: running jobs may end; Ctrl-C stops at once',
+    writeTokenFile(path, secret);
+  } catch (error) {
+    throw new Failure(
+      EXIT.failed,
+      `the token cannot be kept: ${error instanceof Error ? error.message : String(error)}`,
+      'give one instead (ARCP_TOKEN or --token-file), or name a folder of yours in XDG_STATE_HOME',
+      error,
     );
-    await server.drain(options.drain);
-    tell(options, { event: 'stopped' }, 'stopped');
-    return EXIT.completed;
-  } finally {
-    if (made !== undefined && tokenFile !== undefined) removeTokenFile(tokenFile, made);
   }
+  process.once('exit', () => removeTokenFile(path, secret));
+  return path;
 }
 
 async function hostedAgents(options: ServeOptions): Promise<Agent[]> {

@@ -31,11 +31,18 @@ export const DEFAULT_PRINCIPAL = 'default';
 /** A file of tokens is small; anything larger is not one. */
 const MAX_FILE_BYTES = 1_048_576;
 
-/** `SECRET=PRINCIPAL`, divided at the last `=`; without a principal after it, all of it is the secret. */
+/**
+ * `SECRET=PRINCIPAL`, divided at the last `=`; without a principal after it, all of it is the secret.
+ *
+ * @throws Failure (usage) without a secret, as in `--token "$UNSET"`: what everybody knows must open nothing.
+ */
 export function parseToken(text: string): Token {
   const equals = text.lastIndexOf('=');
+  if (text === '' || equals === 0) {
+    throw new Failure(EXIT.usage, 'a token has no secret', 'expected SECRET=PRINCIPAL, or a secret alone');
+  }
   const principal = equals === -1 ? '' : text.slice(equals + 1);
-  if (equals < 1 || principal === '') return { secret: text, principal: DEFAULT_PRINCIPAL };
+  if (principal === '') return { secret: text, principal: DEFAULT_PRINCIPAL };
   return { secret: text.slice(0, equals), principal };
 }
 

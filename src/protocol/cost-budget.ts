@@ -20,6 +20,7 @@ export const MAX_BUDGET_CURRENCIES = 64;
 
 const CURRENCY = /^[A-Za-z0-9._-]{1,32}$/;
 
+/** Whether `text` may name a currency: 1 to 32 letters, digits, `.`, `_` or `-`. */
 export function isCurrency(text: string): boolean {
   return CURRENCY.test(text);
 }

@@ -22,6 +22,7 @@ export function classifyName(name: string): NameClass {
   return isExtensionName(name) ? 'extension' : 'core';
 }
 
+/** Whether the name is an extension's by its form; whether it was agreed on is another question. */
 export function isExtensionName(name: string): boolean {
   if (name.length > MAX_LENGTH) return false;
   const segments = name.split('.');

@@ -28,6 +28,7 @@ export type JobId = Id<'job'>;
 /** Longest id that is taken from the wire, in UTF-16 units. */
 export const MAX_ID_LENGTH = 256;
 
+/** Whether `text` is an id of this kind: its prefix and a non-empty body of any form (decision 13). */
 export function isId<Kind extends IdKind>(kind: Kind, text: string): text is Id<Kind> {
   const prefix = ID_PREFIXES[kind];
   return (

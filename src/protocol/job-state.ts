@@ -34,6 +34,7 @@ export type TerminalState = {
   [State in JobState]: (typeof JOB_TRANSITIONS)[State] extends readonly [] ? State : never;
 }[JobState];
 
+/** Whether `text` is one of the states on the wire. */
 export function isJobState(text: string): text is JobState {
   return Object.hasOwn(JOB_TRANSITIONS, text);
 }
@@ -43,6 +44,7 @@ export function isTerminal(state: JobState): state is TerminalState {
   return JOB_TRANSITIONS[state].length === 0;
 }
 
+/** Whether the one transition table allows it (decision 6). A state does not lead to itself. */
 export function canTransition(from: JobState, to: JobState): boolean {
   const next: readonly JobState[] = JOB_TRANSITIONS[from];
   return next.includes(to);

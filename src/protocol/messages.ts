@@ -136,6 +136,7 @@ export function ruleFor(type: string): MessageRule | undefined {
   return RULES.get(type);
 }
 
+/** Whether `type` is in the message table. */
 export function isMessageType(type: string): type is MessageType {
   return RULES.has(type);
 }

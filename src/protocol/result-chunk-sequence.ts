@@ -44,6 +44,7 @@ export function readText({ chunk_seq: seq, data }: ResultChunk): Uint8Array<Arra
   throw new ResultChunkError('malformed_utf8', `chunk ${seq} is not well-formed text`, { seq });
 }
 
+/** Checks the chunks of one result as they pass; see the rules above. */
 export class ResultChunkSequence {
   readonly limits: ResultChunkLimits;
   #resultId: string | undefined;

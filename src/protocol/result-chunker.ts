@@ -59,6 +59,11 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   return both;
 }
 
+/**
+ * @example
+ * const chunker = new ResultChunker({ resultId: 'res_1' });
+ * const chunks = [...chunker.write('hi'), ...chunker.end()];
+ */
 export class ResultChunker {
   readonly resultId: string;
   readonly encoding: ResultChunkEncoding;

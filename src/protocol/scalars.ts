@@ -94,6 +94,7 @@ export const optionalValue = z.unknown().optional();
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Whether the value is an object in the sense of JSON: neither `null` nor an array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

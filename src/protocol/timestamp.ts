@@ -9,6 +9,7 @@ const MAX_FRACTION = 18;
 
 const ZERO = 0x30;
 
+/** Whether `text` is an RFC 3339 date-time with its offset. */
 export function isTimestamp(text: string): boolean {
   return parseTimestamp(text) !== undefined;
 }

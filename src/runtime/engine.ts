@@ -29,6 +29,7 @@ import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import { AgentRegistry } from './registry.js';
 import type { Session } from './session.js';
+import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
 import { childArguments, prepareJob, type Prepared, type Submission } from './submission.js';
 
@@ -88,7 +89,7 @@ export class Engine implements EngineContext {
     });
     this.admission = new Admission(limits);
     const drop = (logs: readonly string[]): void => {
-      this.#drop(logs);
+      this.dropLogs(logs);
     };
     this.jobs = new JobTable(clock, limits, drop);
     this.#keys = new IdempotencyKeys(clock, limits);
@@ -283,15 +284,15 @@ export class Engine implements EngineContext {
       correlation_id: correlationId,
       idempotency_key: key,
     };
-    const log = session.log(this);
     this.logger.info({ session: session.id, job: job.id }, 'job repeated');
-    log.append('job.accepted', { job_id: job.id, agent: job.agent, trace_id: job.origin.traceId }, fields);
+    const accepted = { job_id: job.id, agent: job.agent, trace_id: job.origin.traceId };
+    session.log(this).append('job.accepted', accepted, fields);
     if (!job.isOver) {
       job.log.observe(session.outbox);
       return;
     }
     void job.ended.then(({ type, text }) => {
-      if (this.sessions.isOpen(session.id)) log.appendText(type, text, undefined, fields);
+      if (this.sessions.isOpen(session.id)) session.log(this).appendText(type, text, undefined, fields);
     });
   }
 
@@ -313,7 +314,7 @@ export class Engine implements EngineContext {
     const failure = new ArcpError('UNAVAILABLE', 'the runtime could not store what happened');
     const job = this.jobs.find(log.id);
     if (job === undefined) {
-      for (const event of lost) this.#answerInstead(log.id, event, failure);
+      for (const event of lost) this.#answerInstead(sessionOfLog(log.id), event, failure);
       return;
     }
     job.rewind();
@@ -332,8 +333,8 @@ export class Engine implements EngineContext {
     this.sessions.find(sessionId)?.peer?.reply({ type: 'nack', payload, sessionId, correlationId: id });
   }
 
-  /** Forgets logs, behind everything that was appended to them. */
-  #drop(logs: readonly string[]): void {
+  /** Forgets logs, once what was appended to them is committed. */
+  dropLogs(logs: readonly string[]): void {
     this.journal
       .flushed()
       .then(() => this.store.drop(logs))

@@ -149,6 +149,13 @@ export class JobRun {
       throw error;
     }
     refuseOversize(text, type, maxBytes);
+    const { maxJobLogBytes } = this.#context.limits;
+    if (this.job.log.size > maxJobLogBytes) {
+      const message = `the events of ${this.job.agent} are over the limit of ${maxJobLogBytes} bytes`;
+      const error = new ArcpError('RESOURCE_EXHAUSTED', message, { retryable: false });
+      this.stop({ kind: 'fail', error });
+      throw error;
+    }
     return this.job.emitText(type, text);
   }
 

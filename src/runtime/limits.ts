@@ -135,6 +135,17 @@ export const LIMITS = {
     unit: 'bytes',
     meaning: 'Events of finished jobs that are kept, in UTF-16 units of text.',
   },
+  maxJobLogBytes: {
+    default: 536_870_912,
+    unit: 'bytes',
+    meaning: 'Events of one job; one that tells more fails with RESOURCE_EXHAUSTED.',
+  },
+  maxSessionLogBytes: {
+    default: 1_048_576,
+    unit: 'bytes',
+    meaning:
+      'Refusals and repeats that a session is told of and keeps for replay; the oldest are forgotten first.',
+  },
 } as const satisfies Record<string, LimitRule>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -19,6 +19,9 @@ export interface EventSink {
   readonly buffered: number;
 }
 
+/** The store has forgotten what a session has yet to be told. */
+export class EventsForgotten extends Error {}
+
 /** Events fetched from the store in one go while catching up. */
 const CATCH_UP_BATCH = 64;
 
@@ -133,7 +136,7 @@ export class Outbox implements EventObserver {
     const log = this.#logs[first];
     const seq = this.#seqs[first];
     if (log === undefined || seq === undefined)
-      throw new Error('the event is older than what the session keeps');
+      throw new EventsForgotten('the event is older than what the session keeps');
     let count = 1;
     while (
       count < CATCH_UP_BATCH &&
@@ -143,7 +146,7 @@ export class Outbox implements EventObserver {
       count += 1;
     }
     const records = await this.#store.read(log, seq - 1, count);
-    if (records.length < count) throw new Error(`log ${log} is no longer kept`);
+    if (records.length < count) throw new EventsForgotten(`log ${log} is no longer kept`);
     return records;
   }
 }

@@ -4,7 +4,7 @@ import { ArcpError } from '../protocol/errors.js';
 import type { Clock } from '../clock.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
-import { Outbox } from './outbox.js';
+import { EventsForgotten, Outbox } from './outbox.js';
 import { Session, sessionOfResumeToken, type SessionIdentity } from './session.js';
 import type { Store } from '../store/store.js';
 import { CLOSE_CODES } from '../transport/transport.js';
@@ -85,7 +85,9 @@ export class SessionTable {
     const covered =
       lastEventSeq <= outbox.lastSeq &&
       lastEventSeq >= outbox.oldestReplayable &&
-      [...outbox.logsAfter(lastEventSeq)].every((log) => log === session.id || this.#options.isKept(log));
+      [...outbox.logsAfter(lastEventSeq)].every(
+        (log) => session.logs.includes(log) || this.#options.isKept(log),
+      );
     if (covered) return session;
     const details = { last_event_seq: outbox.lastSeq, oldest_event_seq: outbox.oldestReplayable };
     session.peer?.close(CLOSE_CODES.normal, 'the session could not be resumed');
@@ -112,7 +114,7 @@ export class SessionTable {
     if (held === 0) this.#byQuota.delete(quota);
     else this.#byQuota.set(quota, held);
     session.end();
-    if (session.hasLog) this.#options.drop([session.id]);
+    if (session.logs.length > 0) this.#options.drop(session.logs);
   }
 
   /** Ends every session: the runtime goes away. */
@@ -128,7 +130,15 @@ export class SessionTable {
     const session = this.#sessions.get(id);
     const reason = error instanceof Error ? error.message : String(error);
     this.#options.logger.error({ session: id, event_seq: eventSeq, reason }, 'cannot replay');
-    session?.peer?.close(CLOSE_CODES.tryAgainLater, 'events that the client has not seen are no longer kept');
-    if (session !== undefined) this.end(session);
+    if (session === undefined) return;
+    if (error instanceof EventsForgotten) {
+      session.peer?.close(
+        CLOSE_CODES.tryAgainLater,
+        'events that the client has not seen are no longer kept',
+      );
+      this.end(session);
+    } else {
+      session.peer?.close(CLOSE_CODES.tryAgainLater, 'the events could not be read: resume to try again');
+    }
   }
 }

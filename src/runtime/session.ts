@@ -7,10 +7,11 @@ import type { Capabilities } from '../protocol/capabilities.js';
 import { ID_PREFIXES, type SessionId } from '../protocol/ids.js';
 import { digestOf } from './authenticator.js';
 import type { Timer } from '../clock.js';
-import { EventLog, type LogContext } from './event-log.js';
+import type { EventLog } from './event-log.js';
 import type { Limits } from './limits.js';
 import type { Outbox } from './outbox.js';
 import type { Peer } from './peer.js';
+import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
 
@@ -40,7 +41,7 @@ export class Session {
   #resumeDigest: Buffer | undefined;
   /** Of the token that the present one replaced, until the client has shown that it has the new one. */
   #replacedDigest: Buffer | undefined;
-  #log: EventLog | undefined;
+  #log: SessionLog | undefined;
   #remembered: RememberedIds | undefined;
 
   constructor(identity: SessionIdentity, outbox: Outbox) {
@@ -64,16 +65,13 @@ export class Session {
   }
 
   /** The log for what happens to this session and to no job. */
-  log(context: LogContext): EventLog {
-    if (this.#log === undefined) {
-      this.#log = new EventLog(this.id, {}, context);
-      this.#log.observe(this.outbox);
-    }
-    return this.#log;
+  log(context: SessionLogContext): EventLog {
+    return (this.#log ??= new SessionLog(this.id, this.outbox)).current(context);
   }
 
-  get hasLog(): boolean {
-    return this.#log !== undefined;
+  /** The names of that log's parts. */
+  get logs(): readonly string[] {
+    return this.#log?.names ?? [];
   }
 
   /** Connects a peer that has every event up to `after`. */

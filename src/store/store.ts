@@ -20,13 +20,13 @@ export interface Store {
 }
 
 export interface LogRecord {
-  /** A job id or a session id. */
+  /** A job id, or a session id, or that with `.n` behind it for a later part of its log. */
   readonly log: string;
   /** From 1, contiguous within the log. */
   readonly seq: number;
   /** The message type of the event. */
   readonly type: string;
-  /** The event as text: a native envelope without the fields that a session adds, see `runtime/event.ts`. */
+  /** The event as text: a native envelope without the fields that a session adds, see `runtime/event-log.ts`. */
   readonly body: string;
 }
 

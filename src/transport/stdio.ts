@@ -69,9 +69,6 @@ class StreamTransport implements Transport {
     writable.on('error', (error) => {
       this.#outputFailed(endOf(ABNORMAL, error.message));
     });
-    writable.on('drain', () => {
-      this.#delivery.drained();
-    });
   }
 
   get buffered(): number {
@@ -122,8 +119,13 @@ class StreamTransport implements Transport {
   #flush(): void {
     const text = this.#gathered;
     this.#gathered = '';
-    if (text !== '' && this.#writing) this.#writable.write(text);
+    if (text !== '' && this.#writing) this.#writable.write(text, this.#onWritten);
   }
+
+  /** Not 'drain', which comes only where more was written than the stream likes to hold. */
+  readonly #onWritten = (): void => {
+    if (this.buffered === 0) this.#delivery.drained();
+  };
 
   #inputOver(end: TransportEnd): void {
     if (this.#closing) return;

@@ -25,7 +25,10 @@ export interface TransportHandlers {
   message(frame: string): void;
   /** A WebSocket binary frame, which ARCP has no use for: it is there to be refused by name (L6). Else ignored. */
   binary?(bytes: Uint8Array): void;
-  /** The operating system has taken everything, after it had not kept up. A browser cannot tell and never calls it. */
+  /**
+   * The operating system has taken everything that `send` was given, whether or not it had kept up until then. A browser
+   * cannot tell and never calls it.
+   */
   drained?(): void;
   closed(end: TransportEnd): void;
 }

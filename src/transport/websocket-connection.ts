@@ -23,6 +23,8 @@ export class WebSocketConnection implements Transport {
   readonly #delivery = new Delivery();
   readonly #batch = new FrameBatch();
   #flushScheduled = false;
+  /** Writes of ours that the socket has not taken yet. Those of `ws` may lie among them and tell nobody. */
+  #unwritten = 0;
   #missedPings = 0;
 
   /** `socket` is the one that `ws` was given. Reading waits for `start`, so that nothing piles up before. */
@@ -48,9 +50,6 @@ export class WebSocketConnection implements Transport {
     ws.on('close', () => {
       this.#batch.clear();
       this.#delivery.end(ws.end);
-    });
-    socket.on('drain', () => {
-      this.#delivery.drained();
     });
   }
 
@@ -100,10 +99,20 @@ export class WebSocketConnection implements Transport {
     this.#flush();
   };
 
+  /** Not 'drain', which comes only where more was written than the socket likes to hold. */
+  readonly #onWritten = (error?: Error | null): void => {
+    this.#unwritten -= 1;
+    const allTaken = this.#unwritten === 0 && this.#batch.bytes === 0;
+    if (allTaken && (error === undefined || error === null)) this.#delivery.drained();
+  };
+
   #flush(): void {
     if (this.#batch.bytes === 0) return;
-    if (this.#ws.readyState === WebSocket.OPEN && this.#socket.writable)
-      this.#socket.write(this.#batch.take());
-    else this.#batch.clear();
+    if (this.#ws.readyState === WebSocket.OPEN && this.#socket.writable) {
+      this.#unwritten += 1;
+      this.#socket.write(this.#batch.take(), this.#onWritten);
+    } else {
+      this.#batch.clear();
+    }
   }
 }

@@ -1,11 +1,24 @@
 /** `arcp invoke`, `agents` and `cancel` as real processes, against a real `arcp serve`. */
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  closeSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeFrame } from '../../src/protocol/index.js';
-import { Arcp, arcp, jsonLines, serve, type Serving } from './arcp.js';
+import { ARCP, Arcp, arcp, jsonLines, serve, type Serving } from './arcp.js';
 
 const TOKEN = 'a-token-for-this-test';
 
@@ -132,6 +145,43 @@ describe('arcp invoke', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
+  it('writes through a link to the file that it names, and leaves it a link, and the file as private as it was', async () => {
+    const [file, link] = [join(folder, 'linked.json'), join(folder, 'link')];
+    writeFileSync(file, 'from before', { mode: 0o600 });
+    symlinkSync(file, link);
+    expect((await arcp(['invoke', 'versioned', '--out', link], env)).code).toBe(0);
+    expect(readFileSync(file, 'utf8')).toBe('"1.0.0"\n');
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(lstatSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('writes to what is no file as it is, and never replaces it (O1)', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const reader = promisify(execFile)('cat', [pipe]);
+    expect((await arcp(['invoke', 'report-builder', '--out', pipe], env)).code).toBe(0);
+    expect((await reader).stdout).toBe('Section 1: hello Section 2: world Section 3: end');
+    expect(lstatSync(pipe).isFIFO()).toBe(true);
+  });
+
+  it('passes --args null on as null', async () => {
+    const { stdout } = await arcp(['invoke', 'echo', '--args', 'null'], env);
+    expect(stdout).toBe('null\n');
+  });
+
+  it.runIf(process.platform === 'linux')('exits 1 and says so when stdout cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    const invoked = spawn(process.execPath, [ARCP, 'invoke', 'echo'], {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    let stderr = '';
+    invoked.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    expect(await once(invoked, 'close')).toEqual([1, null]);
+    expect(stderr).toMatch(/^arcp: stdout cannot be written: .*ENOSPC/m);
+  });
+
   it('gets the same job for the same --idempotency-key (decision 11)', async () => {
     const args = ['invoke', 'echo', '--arg', 'n=1', '--idempotency-key', 'once', '--json'];
     const ids = await Promise.all([arcp(args, env), arcp(args, env)]).then((both) =>
@@ -160,7 +210,7 @@ describe('arcp invoke after Ctrl-C', () => {
     await invoked.until('stderr', /Ctrl-C again leaves at once/);
     invoked.signal('SIGINT');
     expect((await invoked.ended()).code).toBe(130);
-    expect([existsSync(out), existsSync(`${out}.part`)]).toEqual([false, false]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('never.txt'))).toEqual([]);
   });
 
   it('is not hurried by SIGTERM, which asks for the same orderly end', async () => {
@@ -186,11 +236,14 @@ describe('a command line that makes no sense', () => {
     [['invoke', 'echo', '--url', 'http://127.0.0.1'], 'ws://'],
     [['invoke', 'echo', '--detach', '--out', 'x'], '--out'],
     [['invoke', 'echo', '--out', '/nowhere/at/all'], 'cannot be written'],
+    [['invoke', 'echo', '--out', tmpdir()], 'it is a folder'],
+    [['agents', '--url', 'ws://me:hunter2@127.0.0.1'], 'arcp: a URL carries no secrets here\n'],
     [['invoke', 'echo', '--nonsense'], 'unknown option'],
     [['nonsense'], 'unknown command'],
     [['serve', '--port', '70000'], '0 to 65535'],
     [['serve', '--store', 'paper'], 'memory'],
     [['serve', '--drain', 'soon'], 'duration'],
+    [['serve', '--port', '0', '--token', ''], 'no secret'],
   ])('%j exits 2 and says why, without a word on stdout', async (args, message) => {
     const { code, stdout, stderr } = await arcp(args, env);
     expect(stderr).toContain(message);
@@ -234,6 +287,7 @@ describe('without a session', () => {
     const { code, stderr } = await invoked.ended();
     second.arcp.signal('SIGTERM');
     await second.arcp.ended();
+    expect(stderr.match(/connection lost/g), 'said once').toHaveLength(1);
     expect(stderr).toMatch(/can no longer be followed: RESUME_WINDOW_EXPIRED[^]*next: .*`arcp cancel job_/);
     expect(code).toBe(3);
   });

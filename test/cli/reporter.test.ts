@@ -5,8 +5,8 @@ import { accepted, charged, jobEvent } from './job-events.js';
 /** A terminal that keeps what is on it: enough of one for what the reporter writes. */
 class FakeTerminal {
   readonly isTTY = true;
-  readonly columns = 60;
-  readonly rows = 12;
+  readonly columns: number = 60;
+  readonly rows: number = 12;
   raw = '';
   lines: string[] = [''];
 
@@ -49,6 +49,16 @@ describe('on a terminal', () => {
     vi.advanceTimersByTime(5_000);
     expect(terminal.shown[0]).toMatch(/▸ report@1 {2}(4|5)\.\d s/);
     reporter.end();
+  });
+
+  it('a size that nobody told it (0 × 0) counts as 80 × 24', () => {
+    const terminal = new FakeTerminal();
+    const reporter = new LiveReporter('job_root', Object.assign(terminal, { columns: 0, rows: 0 }), {
+      NO_COLOR: '1',
+    });
+    reporter.event(accepted('root', 'report@1'));
+    reporter.end();
+    expect(terminal.shown).toEqual(['· report@1  accepted  0.0 s']);
   });
 
   it('what is said, and what others write, stays above the tree', () => {

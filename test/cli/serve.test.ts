@@ -91,6 +91,13 @@ describe('tokens', () => {
     expect(existsSync(path), 'the file goes with the token').toBe(false);
   });
 
+  it('that cannot be kept are said to be, with a way out', async () => {
+    const state = file('no-folder', '');
+    const { code, stdout, stderr } = await arcp(['serve', '--port', '0'], { XDG_STATE_HOME: state });
+    expect(stderr).toMatch(/the token cannot be kept: [^]*next: .*ARCP_TOKEN/);
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
   it('of a file each stand for a principal: one may not cancel what the other started', async () => {
     const path = file('tokens', 'ada-secret=ada\ngrace-secret=grace\n');
     const { url } = await serving(['--conformance', '--token-file', path], {});
@@ -147,6 +154,16 @@ describe('agents', () => {
     expect(code).toBe(2);
   });
 
+  it.each([
+    ['waits for ever', 'await new Promise(() => undefined);'],
+    ['ends the process', 'process.exit(0);'],
+  ])('of a module that %s while it is loaded are refused', async (_, source) => {
+    const path = file('stuck.mjs', source);
+    const { code, stdout, stderr } = await arcp(['serve', '--port', '0', '--agents', path]);
+    expect(stderr).toMatch(/stuck\.mjs ended the process, or waits for ever[^]*next: try it alone/);
+    expect([code, stdout]).toEqual([2, '']);
+  });
+
   it('of a module that is not there are refused', async () => {
     const { code, stderr } = await arcp(['serve', '--port', '0', '--agents', 'nowhere.mjs']);
     expect(stderr).toMatch(/there is no module .*nowhere\.mjs\n {2}next: /);
@@ -194,14 +211,19 @@ describe('when it is told to stop', () => {
     expect((await server.ended()).code).toBe(0);
   });
 
-  it('a second time, it stops at once', async () => {
-    const { url, arcp: server } = await serving(['--conformance', '--drain', '10m']);
-    const invoked = new Arcp(['invoke', 'sleep', '--arg', 'ms=600000', '--url', url], ENV);
+  it('a second time, it stops at once, and takes the token that it made with it', async () => {
+    const server = new Arcp(['serve', '--port', '0', '--conformance', '--drain', '10m'], {
+      XDG_STATE_HOME: folder,
+    });
+    started.push(server);
+    const [, url = '', path = ''] = await server.until('stdout', /--url (\S+) --token-file (\S+)\n/);
+    const invoked = new Arcp(['invoke', 'sleep', '--url', url, '--token-file', path]);
     started.push(invoked);
     await invoked.until('stderr', /accepted/);
     server.signal('SIGINT');
-    await server.until('stdout', /"draining"/);
+    await server.until('stdout', /^draining/m);
     server.signal('SIGINT');
     expect((await server.ended()).code).toBe(130);
+    expect(existsSync(path)).toBe(false);
   });
 });

@@ -34,9 +34,12 @@ describe('a token', () => {
     ['s3cret', 's3cret', 'default'],
     ['YWJj==', 'YWJj==', 'default'],
     ['YWJj===ada', 'YWJj==', 'ada'],
-    ['=ada', '=ada', 'default'],
   ])('%s is divided at its last "=" where a principal follows', (text, secret, principal) => {
     expect(parseToken(text)).toEqual({ secret, principal });
+  });
+
+  it.each(['', '=ada', '='])('without a secret (%j), as an unset variable leaves it, is refused', (text) => {
+    expect(() => parseToken(text)).toThrow('a token has no secret');
   });
 
   it('comes back as it was written, for every secret and every principal without "="', () => {

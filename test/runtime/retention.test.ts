@@ -130,6 +130,56 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
+describe('a session that is refused again and again', () => {
+  it('keeps the latest of its refusals, and no more than maxSessionLogBytes of them (L7)', async () => {
+    const store = watchedStore();
+    await using test = bench({ store, limits: { maxSessionLogBytes: 8_000 } });
+    const client = await test.open();
+    for (let n = 0; n < 200; n += 1) {
+      client.invoke('Bad@');
+      await client.next('job.failed');
+    }
+    await test.clock.settle();
+    expect(client.events().map(({ event_seq }) => event_seq)).toEqual(
+      Array.from({ length: 200 }, (_, n) => n + 1),
+    );
+    expect(new Set(client.events().map(({ id }) => id)).size).toBe(200);
+    expect(store.logs.size).toBeLessThanOrEqual(4);
+    client.wire.destroy();
+    const again = test.raw();
+    await again.resume(client.resumeToken, 190);
+    await test.clock.settle();
+    expect(again.events()).toEqual(client.events().slice(190));
+    again.wire.destroy();
+    const late = test.raw();
+    late.send('session.resume', { resume_token: again.resumeToken, last_event_seq: 1 });
+    expect(await late.next('session.rejected')).toMatchObject({ payload: { code: 'RESUME_WINDOW_EXPIRED' } });
+    await test.clock.settle();
+    expect([...store.logs]).toEqual([]);
+  });
+});
+
+describe('a job that never stops telling', () => {
+  it('fails with RESOURCE_EXHAUSTED, not retryable, at maxJobLogBytes (L7)', async () => {
+    const endless = defineAgent({
+      name: 'endless',
+      version: '1.0.0',
+      run: async (_in, ctx) => {
+        while (!ctx.signal.aborted) {
+          ctx.log('info', 'x'.repeat(1_000));
+          await ctx.flushed();
+        }
+      },
+    });
+    await using test = bench({ agents: [endless], limits: { maxJobLogBytes: 50_000 } });
+    const client = await test.open();
+    expect(await client.terminal(await client.accepted('endless'))).toMatchObject({
+      payload: { code: 'RESOURCE_EXHAUSTED', retryable: false },
+    });
+    expect(client.seen('log').length).toBeLessThan(50);
+  });
+});
+
 describe('heap', () => {
   it('does not grow with the jobs that were done, once they are forgotten', async () => {
     await using test = bench({

@@ -1,0 +1,53 @@
+/**
+ * What happens to a session and to no job: refusals, and jobs that are told again. It is kept in parts, so that the
+ * oldest can be forgotten when there is too much of it (law L7); who has not seen that by then cannot resume.
+ */
+import type { SessionId } from '../protocol/ids.js';
+import { EventLog, type EventObserver, type LogContext } from './event-log.js';
+import type { Limits } from './limits.js';
+
+export interface SessionLogContext extends LogContext {
+  readonly limits: Limits;
+  /** Forgets logs, once what was appended to them is committed. */
+  dropLogs(logs: readonly string[]): void;
+}
+
+const PARTS = 4;
+
+export class SessionLog {
+  readonly #sessionId: SessionId;
+  readonly #observer: EventObserver;
+  /** Oldest first. */
+  #parts: EventLog[] = [];
+  #begun = 0;
+
+  constructor(sessionId: SessionId, observer: EventObserver) {
+    this.#sessionId = sessionId;
+    this.#observer = observer;
+  }
+
+  /** The part to append to. Do not keep it: the next event may belong to another. */
+  current(context: SessionLogContext): EventLog {
+    const latest = this.#parts.at(-1);
+    if (latest !== undefined && latest.size < context.limits.maxSessionLogBytes / PARTS) return latest;
+    this.#begun += 1;
+    const name = this.#begun === 1 ? this.#sessionId : `${this.#sessionId}.${this.#begun}`;
+    const part = new EventLog(name, {}, context);
+    part.observe(this.#observer);
+    this.#parts.push(part);
+    const surplus = this.#parts.splice(0, this.#parts.length - PARTS).map(({ id }) => id);
+    if (surplus.length > 0) context.dropLogs(surplus);
+    return part;
+  }
+
+  /** The logs that it is kept in. */
+  get names(): string[] {
+    return this.#parts.map(({ id }) => id);
+  }
+}
+
+/** The session that a log, which is no job's, belongs to. */
+export function sessionOfLog(log: string): string {
+  const end = log.indexOf('.');
+  return end === -1 ? log : log.slice(0, end);
+}

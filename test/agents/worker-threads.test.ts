@@ -1,0 +1,179 @@
+/** Agents in worker threads (`worker: true`): like the others in all they may do, and stopping nobody when they compute. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Agent } from '../../src/index.js';
+import type { Transport } from '../../src/transport/transport.js';
+import { RawClient } from '../runtime/raw-client.js';
+
+const ROOT = new URL('../../', import.meta.url);
+
+/** What is used of the built package: a thread loads its agents from there, too. */
+interface Built {
+  createRuntime(options: { agents: readonly Agent[]; authenticators: unknown[] }): {
+    accept(transport: Transport): void;
+    close(): Promise<void>;
+  };
+  anonymous(): unknown;
+}
+
+let runtime: ReturnType<Built['createRuntime']>;
+let client: RawClient;
+
+beforeAll(async () => {
+  if (!existsSync(new URL('dist/agents/worker-entry.js', ROOT))) {
+    execFileSync(process.execPath, ['.ci/build.mjs'], { cwd: ROOT });
+  }
+  const load = (path: string): Promise<unknown> => import(/* @vite-ignore */ new URL(path, ROOT).href);
+  const built = (await load('dist/index.js')) as Built;
+  const { memoryPair } = (await load('dist/transport/memory.js')) as {
+    memoryPair: () => [Transport, Transport];
+  };
+  const fixture = (await load('test/agents/fixtures/thread-agents.mjs')) as {
+    threads: Agent[];
+    local: Agent;
+  };
+  runtime = built.createRuntime({
+    agents: [...fixture.threads, fixture.local],
+    authenticators: [built.anonymous()],
+  });
+  const [ours, theirs] = memoryPair();
+  runtime.accept(ours);
+  client = new RawClient(theirs);
+  await client.open();
+}, 60_000);
+
+afterAll(async () => {
+  await runtime.close();
+});
+
+async function run(agent: string, args: unknown = {}, extra: Readonly<Record<string, unknown>> = {}) {
+  return client.terminal(await client.accepted(agent, args, extra));
+}
+
+describe('an agent in a thread', () => {
+  it('knows its input, its job, its principal and its lease', async () => {
+    const lease = { expires_at: '2099-01-01T00:00:00Z' };
+    const jobId = await client.accepted(
+      'echo',
+      { a: [1] },
+      { trace_id: 'tt', payload: { lease_request: lease } },
+    );
+    expect(await client.terminal(jobId)).toMatchObject({
+      payload: {
+        value: {
+          input: { a: [1] },
+          jobId,
+          agent: 'echo@1.0.0',
+          traceId: 'tt',
+          parent: null,
+          principal: `anonymous:${client.sessionId}`,
+          expiresAt: '2099-01-01T00:00:00.000Z',
+        },
+      },
+    });
+  });
+
+  it('tells what it does, in order, and its value is what JSON makes of it', async () => {
+    const jobId = await client.accepted('tells');
+    expect(await client.terminal(jobId)).toMatchObject({
+      payload: { value: '1970-01-01T00:00:00.000Z', summary: 'told' },
+    });
+    expect(client.story(jobId)).toEqual([
+      'job.accepted',
+      'job.started',
+      'log',
+      'metric',
+      'job.progress',
+      'job.completed',
+    ]);
+  });
+
+  it('spends from its budget, and a refusal is an ArcpError there too', async () => {
+    const terminal = await run('spends', {}, { payload: { cost_budget: ['USD:1'] } });
+    expect(terminal).toMatchObject({
+      payload: { value: [['ArcpError', 'BUDGET_EXHAUSTED', false], { USD: '0.4' }] },
+    });
+  });
+
+  it('streams its result, paced', async () => {
+    expect(await run('streams')).toMatchObject({ type: 'job.completed', payload: { result_size: 5_003 } });
+    expect(await run('never-ends-result')).toMatchObject({ payload: { code: 'FAILED_PRECONDITION' } });
+  });
+
+  it('delegates, and learns how its children ended', async () => {
+    expect(await run('delegates')).toMatchObject({
+      payload: {
+        value: {
+          size: 5_003,
+          bytes: 5_003,
+          failed: { status: 'failed', code: 'INTERNAL', message: 'from a thread' },
+          local: { status: 'completed', value: { input: 5, when: '1970-01-01T00:00:00.000Z' } },
+          refused: ['ArcpError', 'INVALID_ARGUMENT', false],
+          cancelled: { status: 'cancelled', reason: 'enough' },
+        },
+      },
+    });
+  });
+
+  it('may send its own heartbeats', async () => {
+    const jobId = await client.accepted('beats');
+    await client.terminal(jobId);
+    expect(client.story(jobId)).toEqual(['job.accepted', 'job.started', 'job.heartbeat', 'job.completed']);
+  });
+});
+
+describe('a thread that goes wrong fails its job and nothing else', () => {
+  it.each([
+    ['throws', { code: 'INTERNAL', message: 'from a thread' }],
+    ['rejects', { code: 'INTERNAL', message: 'late, from a thread' }],
+    ['throws-later', { code: 'INTERNAL', message: 'nobody catches this' }],
+    ['exits', { code: 'INTERNAL', message: expect.stringContaining('exited with code 3') as string }],
+    ['unsendable', { code: 'INVALID_ARGUMENT' }],
+    ['function', { code: 'INVALID_ARGUMENT' }],
+    ['bad-progress', { code: 'INVALID_ARGUMENT' }],
+  ])('%s', async (agent, payload) => {
+    expect(await run(agent)).toMatchObject({ type: 'job.failed', payload });
+  });
+});
+
+describe('a thread that computes', () => {
+  it('leaves the runtime responsive', async () => {
+    const jobId = await client.accepted('computes');
+    await client.next('job.started', (frame) => frame.job_id === jobId);
+    let pongs = 0;
+    const over = client.terminal(jobId).then(() => 'over' as const);
+    while ((await Promise.race([over, pong()])) === 'pong') pongs += 1;
+    expect(pongs).toBeGreaterThan(20);
+
+    async function pong(): Promise<'pong'> {
+      const id = client.send('ping', {});
+      await client.next('pong', (frame) => frame.correlation_id === id);
+      await new Promise((resolve) => setImmediate(resolve));
+      return 'pong';
+    }
+  });
+
+  it('without end can be cancelled all the same', async () => {
+    const jobId = await client.accepted('loops');
+    await client.next('log', (frame) => frame.job_id === jobId);
+    client.send('cancel', { target: 'job', target_id: jobId, reason: 'halt' });
+    expect(await client.terminal(jobId)).toMatchObject({
+      type: 'job.cancelled',
+      payload: { reason: 'halt' },
+    });
+  });
+
+  it('that heeds its signal ends by itself', async () => {
+    const jobId = await client.accepted('heeds');
+    await client.next('job.started', (frame) => frame.job_id === jobId);
+    client.send('cancel', { target: 'job', target_id: jobId });
+    expect((await client.terminal(jobId)).type).toBe('job.cancelled');
+  });
+
+  it('that leaves timers behind is gone with its job: many times more of them than there are places run through', async () => {
+    const jobs = await Promise.all(Array.from({ length: 24 }, () => client.accepted('lingers')));
+    for (const jobId of jobs)
+      expect(await client.terminal(jobId)).toMatchObject({ payload: { value: 'gone' } });
+  }, 30_000);
+});
