@@ -7,11 +7,12 @@ import type { Authenticator } from './runtime/authenticator.js';
 import { systemClock, type Clock } from './clock.js';
 import { Engine } from './runtime/engine.js';
 import { randomId, type NewId } from './runtime/ids.js';
+import type { Recovery } from './runtime/recovery.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
-import { silentLogger, type Logger } from './runtime/logger.js';
+import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
-import type { Transport } from './transport/transport.js';
+import { CLOSE_CODES, type Transport } from './transport/transport.js';
 import { VERSION } from './version.js';
 
 export interface RuntimeOptions {
@@ -40,6 +41,11 @@ export interface Runtime {
   register(agent: Agent): void;
   /** What is advertised to clients. */
   inventory(): Inventory;
+  /**
+   * With a durable store: takes up the sessions and jobs of an earlier life. Register the agents first. `listen` does it;
+   * before, connections are turned away. Calling it again gives the same answer.
+   */
+  recover(): Promise<Recovery>;
   /** Serves one connection until it ends. */
   accept(transport: Transport, from?: { readonly address?: string }): void;
   /** Whether new work is taken. */
@@ -62,7 +68,7 @@ export interface Runtime {
  * ```
  */
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
-  const logger = options.logger ?? silentLogger;
+  const logger = boundedLogger(options.logger ?? silentLogger);
   const limits = limitsWith(options.limits);
   const engine = new Engine({
     store: options.store ?? memoryStore(),
@@ -81,8 +87,10 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
       engine.registry.register(agent);
     },
     inventory: () => engine.registry.inventory(),
+    recover: () => engine.recover(),
     accept: (transport, from) => {
-      serveClassic(engine, transport, from?.address);
+      if (engine.isRecovering) transport.close(CLOSE_CODES.tryAgainLater, 'the runtime is starting');
+      else serveClassic(engine, transport, from?.address);
     },
     get ready() {
       return engine.ready;

@@ -29,7 +29,17 @@ export {
 } from './runtime/authenticator.js';
 export { DEFAULT_LIMITS, LIMITS, type Limits } from './runtime/limits.js';
 export type { Logger, LogFields } from './runtime/logger.js';
+export type { Recovery } from './runtime/recovery.js';
 export { memoryStore } from './store/memory.js';
-export type { LogRecord, Store } from './store/store.js';
+export { sqliteStore, type SqliteStoreOptions } from './store/sqlite/sqlite-store.js';
+export type {
+  DocumentWrite,
+  LogHead,
+  LogRecord,
+  Store,
+  StoredDocument,
+  StoredRecord,
+  Write,
+} from './store/store.js';
 export type { Transport, TransportEnd, TransportHandlers } from './transport/transport.js';
 export { VERSION } from './version.js';

@@ -24,6 +24,7 @@ export interface Server {
 /** Resolves once the port is open; rejects with UNAVAILABLE when it cannot be. */
 export async function listen(runtime: Runtime, options: ListenOptions = {}): Promise<Server> {
   const { limits, logger } = runtime;
+  await runtime.recover();
   const listener = await listenWebSocket({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 7777,

@@ -21,6 +21,8 @@ export interface Agent<Input = unknown> {
   readonly input: ZodType<Input> | undefined;
   /** `auto`: the runtime heartbeats while `run` is pending. `manual`: the agent calls `ctx.heartbeat()` (decision 23). */
   readonly heartbeat: 'auto' | 'manual';
+  /** What becomes of a job that was running when the runtime ended: it fails, or is started again. */
+  readonly recovery: 'fail' | 'restart';
   /** The module to load in a worker thread, for agents that compute without yielding. */
   readonly worker: string | undefined;
   run(input: Input, ctx: JobContext): unknown;

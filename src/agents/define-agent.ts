@@ -18,6 +18,11 @@ interface CommonDefinition<Input> {
   readonly input?: ZodType<Input>;
   /** Default `auto`: the runtime sends heartbeats while `run` is pending (decision 23). */
   readonly heartbeat?: 'auto' | 'manual';
+  /**
+   * What becomes of a job that was running when the runtime ended (with a durable store): `fail` with ABORTED, the
+   * default, or `restart` from its arguments, for agents that can do their work twice.
+   */
+  readonly recovery?: 'fail' | 'restart';
   /** What it returns is the job's inline result: JSON, or nothing after `ctx.openResult()`. */
   run(input: Input, ctx: JobContext): unknown;
 }
@@ -59,6 +64,7 @@ export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>)
     description: definition.description,
     input: definition.input,
     heartbeat: definition.heartbeat ?? 'auto',
+    recovery: definition.recovery ?? 'fail',
     worker: definition.worker === true ? definition.module : undefined,
     run: (input, ctx) => definition.run(input, ctx),
   };

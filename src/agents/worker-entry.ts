@@ -5,6 +5,7 @@ import { ArcpError } from '../protocol/errors.js';
 import { DEFAULT_RESULT_CHUNK_LIMITS } from '../protocol/result-chunks.js';
 import type { Agent, ChildJob, ChildOutcome, DelegateOptions, JobContext } from './agent.js';
 import { findAgent, type ModuleExports } from './find-agents.js';
+import { handled } from './handled.js';
 import { ResultLedger } from './result-ledger.js';
 import { ChunkedResult } from './result-stream.js';
 import type {
@@ -92,7 +93,8 @@ async function delegate(target: string, options: DelegateOptions = {}): Promise<
 function withResult(child: number, outcome: PlainOutcome): ChildOutcome {
   if (outcome.status !== 'completed' || outcome.result === undefined) return outcome as ChildOutcome;
   const bytes = async (): Promise<Uint8Array> => (await call('childBytes', child)) as Uint8Array;
-  const text = async (): Promise<string> => new TextDecoder('utf-8', { fatal: true }).decode(await bytes());
+  const text = async (): Promise<string> =>
+    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await bytes());
   return { ...outcome, result: { ...outcome.result, bytes, text } };
 }
 
@@ -137,13 +139,11 @@ const ctx: JobContext = {
     result.opened(stream);
     return stream;
   },
-  charge: async (...args) => {
-    await call('charge', ...args);
-  },
+  charge: (...args) => handled(call('charge', ...args) as Promise<void>),
   flushed: async () => {
     await call('flushed');
   },
-  delegate,
+  delegate: (...args) => handled(delegate(...args)),
 };
 
 async function run(): Promise<unknown> {

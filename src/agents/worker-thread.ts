@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { ArcpError } from '../protocol/errors.js';
 import type { Agent, ChildJob, ChildOutcome, JobContext, StreamedResult } from './agent.js';
-import { threadPlaces } from './thread-places.js';
+import { threadPlaces, type Place } from './thread-places.js';
 import type {
   CallMethod,
   FromWorker,
@@ -18,19 +18,25 @@ import type {
 /** How long a thread may go on after its signal; well inside the default cancel deadline. */
 const TERMINATE_AFTER_MS = 500;
 
-/** What the agent returned. Rejects with what it threw, or with the signal's reason when it had to be terminated. */
+/**
+ * What the agent returned. `waits` is told that the thread waits for a place, and that it has one. Rejects with what
+ * the agent threw, or with the signal's reason when it had to be terminated.
+ */
 export async function runInWorker(
   agent: Agent,
   module: string,
   input: unknown,
   ctx: JobContext,
+  waits: (isWaiting: boolean) => void = () => undefined,
 ): Promise<unknown> {
-  await threadPlaces.take(ctx.signal);
+  waits(true);
+  const place = await threadPlaces.take(ctx.signal);
+  waits(false);
   let run: WorkerRun;
   try {
-    run = new WorkerRun(agent, module, input, ctx);
+    run = new WorkerRun(agent, module, input, ctx, place);
   } catch (error) {
-    threadPlaces.release();
+    place.release();
     throw error;
   }
   try {
@@ -38,7 +44,7 @@ export async function runInWorker(
   } finally {
     // The agent may have left timers, sockets or a loop behind.
     void run.terminate().then(() => {
-      threadPlaces.release();
+      place.release();
     });
   }
 }
@@ -46,14 +52,16 @@ export async function runInWorker(
 class WorkerRun {
   readonly outcome: Promise<unknown>;
   readonly #ctx: JobContext;
+  readonly #place: Place;
   readonly #thread: Worker;
   readonly #children = new Map<number, ChildJob>();
   readonly #results = new Map<number, StreamedResult>();
   #nextChild = 1;
   #fail: (error: ArcpError) => void = () => undefined;
 
-  constructor(agent: Agent, module: string, input: unknown, ctx: JobContext) {
+  constructor(agent: Agent, module: string, input: unknown, ctx: JobContext, place: Place) {
     this.#ctx = ctx;
+    this.#place = place;
     const workerData: WorkerJob = {
       module,
       name: agent.name,
@@ -139,7 +147,9 @@ class WorkerRun {
         const child = await this.#ctx.delegate(...(args as Parameters<JobContext['delegate']>));
         const number = this.#nextChild++;
         this.#children.set(number, child);
+        this.#place.lend();
         void child.outcome.then((outcome) => {
+          this.#place.takeBack();
           this.#send({ kind: 'outcome', child: number, outcome: this.#plain(number, outcome) });
         });
         return { number, jobId: child.jobId };

@@ -1,15 +1,18 @@
 /** `arcp serve`: hosts agents until it is told to stop. */
 import { Option, type Command } from 'commander';
+import { resolve } from 'node:path';
 import {
   anonymous,
   bearerTokens,
   createRuntime,
   listen,
   memoryStore,
+  sqliteStore,
   type Agent,
   type Authenticator,
   type Runtime,
   type Server,
+  type Store,
 } from '../index.js';
 import { conformanceAgents } from '../conformance/agents/index.js';
 import { loadAgents } from './agent-modules.js';
@@ -33,7 +36,9 @@ interface ServeOptions {
   readonly port: number;
   readonly agents?: readonly string[];
   readonly conformance?: true;
-  readonly store: 'memory';
+  readonly store: 'memory' | 'sqlite';
+  readonly data: string;
+  readonly durability: 'full' | 'normal';
   readonly token?: readonly Token[];
   readonly tokenFile?: readonly string[];
   readonly anonymous?: true;
@@ -51,7 +56,20 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
     .option('--port <port>', 'port to listen on; 0 picks a free one', parsePort, 7777)
     .option('--agents <module>', 'a .js or .mjs module that exports agents; may be repeated', collect(asIs))
     .option('--conformance', 'host the conformance agents too')
-    .addOption(new Option('--store <store>', 'where jobs are kept').choices(['memory']).default('memory'))
+    .addOption(
+      new Option('--store <store>', 'where sessions and jobs are kept: sqlite survives the process')
+        .choices(['memory', 'sqlite'])
+        .default('memory'),
+    )
+    .option('--data <folder>', 'the data folder of --store sqlite', '.arcp')
+    .addOption(
+      new Option(
+        '--durability <level>',
+        'of --store sqlite: normal may lose the last moments when the power fails',
+      )
+        .choices(['full', 'normal'])
+        .default('full'),
+    )
     .option(
       '--token-file <file>',
       'a private file of tokens, SECRET=PRINCIPAL a line; may be repeated',
@@ -93,7 +111,7 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
   const stop = new StopSignals();
   const runtime = createRuntime({
     agents,
-    store: memoryStore(),
+    store: openStore(options),
     authenticators: authenticators(tokens, options),
     logger,
   });
@@ -110,6 +128,25 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
   await server.drain(options.drain);
   tell(options, { event: 'stopped' }, 'stopped');
   return EXIT.completed;
+}
+
+function openStore({ store, data, durability }: ServeOptions): Store {
+  switch (store) {
+    case 'memory':
+      return memoryStore();
+    case 'sqlite':
+      try {
+        return sqliteStore({ folder: resolve(data), durability });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new Failure(
+          EXIT.failed,
+          reason,
+          'name another folder with --data, or stop the other process',
+          error,
+        );
+      }
+  }
 }
 
 /** Writes the token that was made; however this process ends, a second Ctrl-C included, its file goes with it. */

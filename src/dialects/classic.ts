@@ -10,7 +10,7 @@ import { MESSAGES, type MessageType } from '../protocol/messages.js';
 import { Connection } from '../runtime/connection.js';
 import type { Engine } from '../runtime/engine.js';
 import type { Peer, Reply, SessionView } from '../runtime/peer.js';
-import type { LogRecord } from '../store/store.js';
+import type { StoredRecord } from '../store/store.js';
 import { CLOSE_CODES, type CloseCode, type Transport } from '../transport/transport.js';
 
 /** Serves one connection. `address` is for the logs. */
@@ -71,7 +71,7 @@ class ClassicPeer implements Peer {
     this.#head = `{"arcp":"${PROTOCOL_VERSION}","session_id":${JSON.stringify(session.id)},"event_seq":`;
   }
 
-  event(record: Pick<LogRecord, 'type' | 'body'>, eventSeq: number): void {
+  event(record: Pick<StoredRecord, 'type' | 'body'>, eventSeq: number): void {
     const extension = GATED.get(record.type);
     const plain = extension === undefined || this.#session?.extensions.has(extension) === true;
     this.#send(`${this.#head}${eventSeq},${plain ? record.body : asEmittedEvent(record.body)}`);

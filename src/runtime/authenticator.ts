@@ -1,5 +1,6 @@
 /** Who is asking (RFC 0001 §8.2). Secrets are compared in constant time and never kept as they came. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { ArcpError } from '../protocol/errors.js';
 
 /** What came of a credential. `quota` names whose limits apply: usually the principal itself. */
 export type AuthOutcome =
@@ -8,7 +9,7 @@ export type AuthOutcome =
   | {
       readonly kind: 'challenge';
       readonly challenge: string;
-      readonly verify: (response: string) => AuthOutcome;
+      readonly verify: (response: string) => AuthOutcome | Promise<AuthOutcome>;
     };
 
 export interface Credentials {
@@ -17,19 +18,25 @@ export interface Credentials {
   readonly sessionId: string;
 }
 
-/** One way to authenticate, chosen by `auth.scheme` of `session.open`. */
+/**
+ * One way to authenticate, chosen by `auth.scheme` of `session.open`. It may take its time, within `helloTimeoutMs`; one
+ * that throws or rejects lets nobody in.
+ */
 export interface Authenticator {
   readonly scheme: string;
-  authenticate(credentials: Credentials): AuthOutcome;
+  authenticate(credentials: Credentials): AuthOutcome | Promise<AuthOutcome>;
 }
 
 /**
  * Bearer tokens, each standing for a principal.
  *
- * @param tokens pairs of secret and principal
+ * @param tokens pairs of secret and principal; an empty secret is refused with INVALID_ARGUMENT
  */
 export function bearerTokens(tokens: Iterable<readonly [secret: string, principal: string]>): Authenticator {
-  const known = [...tokens].map(([secret, principal]) => ({ digest: digestOf(secret), principal }));
+  const known = [...tokens].map(([secret, principal]) => {
+    if (secret === '') throw new ArcpError('INVALID_ARGUMENT', `the bearer token of ${principal} is empty`);
+    return { digest: digestOf(secret), principal };
+  });
   return {
     scheme: 'bearer',
     authenticate({ token }) {

@@ -46,7 +46,10 @@ const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) => {
 
 const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
   const { target, task, context, cost_budget, lease_request, delegate_id } = envelope.payload;
-  session.extensions.add(OPT_IN.delegate);
+  if (!session.extensions.has(OPT_IN.delegate)) {
+    session.extensions.add(OPT_IN.delegate);
+    engine.sessions.save(session);
+  }
   const parent = envelope.job_id === undefined ? undefined : ownJob(engine, session, envelope.job_id);
   if (parent !== undefined) {
     const run = engine.jobs.run(parent);

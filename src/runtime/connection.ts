@@ -2,7 +2,8 @@
  * One connection: the handshake, and then whatever its session's client commands.
  *
  * (C1) Until the session is accepted only handshake messages count; anything else is dropped and logged (decision 16).
- * (C2) A connection that has no session after `helloTimeoutMs`, or whose handshake fails too often, is closed.
+ * (C2) A connection that has no session after `helloTimeoutMs`, or whose handshake fails too often, is closed; how long
+ *      an authenticator takes counts.
  * (C3) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
@@ -24,16 +25,38 @@ type Phase =
       readonly failures: number;
       readonly open: Envelope<'session.open'>;
       readonly sessionId: SessionIdentity['id'];
-      readonly verify: (response: string) => AuthOutcome;
+      readonly verify: (response: string) => AuthOutcome | Promise<AuthOutcome>;
     }
+  /** An authenticator takes its time. Handshake frames that come meanwhile are held. */
+  | {
+      readonly kind: 'authenticating';
+      readonly timeout: Timer;
+      readonly failures: number;
+      readonly held: AnyEnvelope[];
+    }
+  /** Accepted, but the store has yet to take that. What the client sends meanwhile is held. */
+  | { readonly kind: 'entering'; readonly session: Session; readonly held: AnyEnvelope[] }
   | { readonly kind: 'open'; readonly session: Session }
   | { readonly kind: 'closed' };
+
+/** Who wants a session, and in which frame. */
+interface Attempt {
+  readonly open: Envelope<'session.open'>;
+  readonly sessionId: SessionIdentity['id'];
+  readonly correlationId: string;
+  /** Whether it is the answer to a challenge. */
+  readonly isAnswer: boolean;
+}
+
+/** Commands that are held while the store takes the session. */
+const MAX_HELD = 1_000;
 
 export class Connection {
   readonly #engine: Engine;
   readonly #peer: Peer;
   readonly #address: string | undefined;
   #phase: Phase;
+  #hasDropped = false;
 
   constructor(engine: Engine, peer: Peer, address: string | undefined) {
     this.#engine = engine;
@@ -53,12 +76,25 @@ export class Connection {
     switch (phase.kind) {
       case 'open':
         if (phase.session.peer !== this.#peer) return;
-        phase.session.confirmResumeToken();
+        if (phase.session.confirmResumeToken()) this.#engine.sessions.save(phase.session);
         this.#command(phase.session, envelope);
+        break;
+      case 'entering':
+        phase.held.push(envelope);
+        if (phase.held.length > MAX_HELD) this.#close('too many commands before the session was accepted');
         break;
       case 'greeting':
       case 'challenged':
         this.#greet(envelope);
+        break;
+      case 'authenticating':
+        if (!MESSAGES[envelope.type].handshake) {
+          this.#logDrop(envelope);
+          break;
+        }
+        phase.held.push(envelope);
+        if (phase.held.length > this.#engine.limits.maxHandshakeFailures)
+          this.#close('too many handshakes at once');
         break;
       case 'closed':
         break;
@@ -85,7 +121,8 @@ export class Connection {
   closed(end: TransportEnd): void {
     const phase = this.#phase;
     this.#phase = { kind: 'closed' };
-    if (phase.kind === 'greeting' || phase.kind === 'challenged') phase.timeout.cancel();
+    if ('timeout' in phase) phase.timeout.cancel();
+    if (phase.kind === 'entering') this.#engine.sessions.detach(phase.session);
     if (phase.kind !== 'open') return;
     this.#engine.logger.info(
       { session: phase.session.id, code: end.code, reason: end.reason },
@@ -112,8 +149,17 @@ export class Connection {
         this.#resume(envelope);
         break;
       default:
-        this.#engine.logger.info({ ...this.#ids(), type: envelope.type }, 'dropped: no session yet');
+        this.#logDrop(envelope);
     }
+  }
+
+  /** Once for all to see: a peer can send any number of them. */
+  #logDrop({ type }: AnyEnvelope): void {
+    const { logger } = this.#engine;
+    const fields = { ...this.#ids(), type };
+    if (this.#hasDropped) logger.debug(fields, 'dropped: no session yet');
+    else logger.info(fields, 'dropped: no session yet');
+    this.#hasDropped = true;
   }
 
   #open(open: Envelope<'session.open'>): void {
@@ -121,11 +167,13 @@ export class Connection {
     const { scheme, token } = open.payload.auth;
     const authenticator = this.#engine.authenticators.get(scheme);
     if (authenticator === undefined) {
-      this.#reject(new ArcpError('UNAUTHENTICATED', 'that auth scheme is not configured here'), open.id);
+      const offered = [...this.#engine.authenticators.keys()].join(', ') || 'none at all';
+      const message = `that auth scheme is not configured here; those offered: ${offered}`;
+      this.#reject(new ArcpError('UNAUTHENTICATED', message), open.id);
       return;
     }
-    const outcome = this.#ask(() => authenticator.authenticate({ token, sessionId }));
-    this.#decide(outcome, open, sessionId, open.id);
+    const attempt = { open, sessionId, correlationId: open.id, isAnswer: false };
+    this.#ask(() => authenticator.authenticate({ token, sessionId }), attempt);
   }
 
   #answered({ id, payload }: Envelope<'session.authenticate'>): void {
@@ -134,33 +182,54 @@ export class Connection {
       return;
     }
     const { verify, open, sessionId } = this.#phase;
-    const outcome = this.#ask(() => verify(payload.response));
-    this.#decide(outcome, open, sessionId, id);
+    this.#ask(() => verify(payload.response), { open, sessionId, correlationId: id, isAnswer: true });
   }
 
   /** Nobody gets in by an authenticator that fails, and nobody else is bothered. */
-  #ask(authenticate: () => AuthOutcome): AuthOutcome {
+  #ask(authenticate: () => AuthOutcome | Promise<AuthOutcome>, attempt: Attempt): void {
+    const phase = this.#phase;
+    if (!('timeout' in phase)) return;
+    let outcome: AuthOutcome | Promise<AuthOutcome>;
     try {
-      return authenticate();
+      outcome = authenticate();
+      if (!isPending(outcome)) checkOutcome(outcome);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#engine.logger.error({ ...this.#ids(), reason }, 'authenticator failed');
-      return { kind: 'rejected', message: 'authentication is out of order' };
+      outcome = this.#outOfOrder(error);
     }
+    if (!isPending(outcome)) {
+      this.#decide(outcome, attempt);
+      return;
+    }
+    const held: AnyEnvelope[] = [];
+    this.#phase = { kind: 'authenticating', timeout: phase.timeout, failures: phase.failures, held };
+    void Promise.resolve(outcome)
+      .then(checkOutcome)
+      .catch((error: unknown) => this.#outOfOrder(error))
+      .then((decided) => {
+        if (this.#phase.kind !== 'authenticating') return;
+        const { timeout, failures } = this.#phase;
+        this.#phase = { kind: 'greeting', timeout, failures };
+        this.#decide(decided, attempt);
+        for (const envelope of held) this.receive(envelope);
+      });
   }
 
-  #decide(
-    outcome: AuthOutcome,
-    open: Envelope<'session.open'>,
-    sessionId: SessionIdentity['id'],
-    correlationId: string,
-  ): void {
-    if (this.#phase.kind !== 'greeting' && this.#phase.kind !== 'challenged') return;
+  #outOfOrder(error: unknown): AuthOutcome {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#engine.logger.error({ ...this.#ids(), reason }, 'authenticator failed');
+    return { kind: 'rejected', message: 'authentication is out of order' };
+  }
+
+  #decide(outcome: AuthOutcome, attempt: Attempt): void {
+    if (!('timeout' in this.#phase)) return;
     const { timeout, failures } = this.#phase;
+    const { open, sessionId, correlationId, isAnswer } = attempt;
     switch (outcome.kind) {
-      case 'rejected':
-        this.#reject(new ArcpError('UNAUTHENTICATED', outcome.message), correlationId);
+      case 'rejected': {
+        const error = new ArcpError('UNAUTHENTICATED', outcome.message);
+        this.#reject(error, correlationId, isAnswer ? 'session.unauthenticated' : 'session.rejected');
         break;
+      }
       case 'challenge':
         this.#phase = { kind: 'challenged', timeout, failures, open, sessionId, verify: outcome.verify };
         this.#peer.reply({
@@ -170,18 +239,12 @@ export class Connection {
         });
         break;
       case 'accepted':
-        this.#accept(outcome.principal, outcome.quota ?? outcome.principal, open, sessionId, correlationId);
+        this.#accept(outcome.principal, outcome.quota ?? outcome.principal, attempt);
         break;
     }
   }
 
-  #accept(
-    principal: string,
-    quota: string,
-    open: Envelope<'session.open'>,
-    sessionId: SessionIdentity['id'],
-    correlationId: string,
-  ): void {
+  #accept(principal: string, quota: string, { open, sessionId, correlationId }: Attempt): void {
     const { sessions, logger } = this.#engine;
     let session: Session;
     try {
@@ -195,24 +258,26 @@ export class Connection {
       this.#reject(ArcpError.from(error), correlationId);
       return;
     }
-    this.#entered(session);
     const { kind, version } = open.payload.client;
     logger.info(
       { session: sessionId, principal, client: kind, version, address: this.#address },
       'session opened',
     );
-    this.#peer.reply({
-      type: 'session.accepted',
-      payload: {
-        session_id: sessionId,
-        runtime: this.#engine.identity,
-        capabilities: session.identity.capabilities,
-        resume_token: session.rotateResumeToken(),
-      },
-      sessionId,
-      correlationId,
+    const resume_token = session.rotateResumeToken();
+    this.#enter(session, correlationId, () => {
+      this.#peer.reply({
+        type: 'session.accepted',
+        payload: {
+          session_id: sessionId,
+          runtime: this.#engine.identity,
+          capabilities: session.identity.capabilities,
+          resume_token,
+        },
+        sessionId,
+        correlationId,
+      });
+      session.attach(this.#peer, 0);
     });
-    session.attach(this.#peer, 0);
   }
 
   #resume({ id, payload }: Envelope<'session.resume'>): void {
@@ -223,26 +288,46 @@ export class Connection {
     }
     const session = outcome;
     session.peer?.close(CLOSE_CODES.normal, 'the session was resumed on another connection');
-    this.#entered(session);
     this.#engine.logger.info({ session: session.id, from: payload.last_event_seq }, 'session resumed');
-    this.#peer.reply({
-      type: 'session.resumed',
-      payload: {
-        session_id: session.id,
-        resume_token: session.rotateResumeToken(),
-        replayed_from: payload.last_event_seq + 1,
-        replayed: payload.last_event_seq < session.outbox.lastSeq,
-      },
-      sessionId: session.id,
-      correlationId: id,
+    const resume_token = session.rotateResumeToken();
+    this.#enter(session, id, () => {
+      this.#peer.reply({
+        type: 'session.resumed',
+        payload: {
+          session_id: session.id,
+          resume_token,
+          replayed_from: payload.last_event_seq + 1,
+          replayed: payload.last_event_seq < session.outbox.lastSeq,
+        },
+        sessionId: session.id,
+        correlationId: id,
+      });
+      session.attach(this.#peer, payload.last_event_seq);
     });
-    session.attach(this.#peer, payload.last_event_seq);
   }
 
-  #entered(session: Session): void {
-    if (this.#phase.kind === 'greeting' || this.#phase.kind === 'challenged') this.#phase.timeout.cancel();
-    this.#phase = { kind: 'open', session };
-    this.#peer.enter(session);
+  /** Has the session kept (L2), then answers, then does what was held. */
+  #enter(session: Session, correlationId: string, answer: () => void): void {
+    if ('timeout' in this.#phase) this.#phase.timeout.cancel();
+    const held: AnyEnvelope[] = [];
+    this.#phase = { kind: 'entering', session, held };
+    this.#engine.sessions.save(session, (error) => {
+      if (this.#phase.kind !== 'entering') return;
+      if (error !== undefined) {
+        this.#engine.sessions.end(session);
+        this.#peer.reply({
+          type: 'session.rejected',
+          payload: new ArcpError('UNAVAILABLE', 'the runtime could not store the session').toPayload(),
+          correlationId,
+        });
+        this.#close('the runtime could not store the session');
+        return;
+      }
+      this.#phase = { kind: 'open', session };
+      this.#peer.enter(session);
+      answer();
+      for (const envelope of held) this.receive(envelope);
+    });
   }
 
   /** The transport has room again. */
@@ -279,27 +364,42 @@ export class Connection {
     });
   }
 
-  #reject(error: ArcpError, correlationId: string | undefined): void {
+  #reject(
+    error: ArcpError,
+    correlationId: string | undefined,
+    type: 'session.rejected' | 'session.unauthenticated' = 'session.rejected',
+  ): void {
     const { code, message } = error;
     this.#engine.logger.warn({ address: this.#address, code, reason: message }, 'session rejected');
-    this.#peer.reply({ type: 'session.rejected', payload: error.toPayload(), correlationId });
+    this.#peer.reply({ type, payload: error.toPayload(), correlationId });
     this.#countFailure();
   }
 
   /** (C2) */
   #countFailure(): void {
     const phase = this.#phase;
-    if (phase.kind !== 'greeting' && phase.kind !== 'challenged') return;
+    if (!('timeout' in phase)) return;
     const failures = phase.failures + 1;
     if (failures >= this.#engine.limits.maxHandshakeFailures) this.#close('too many failed handshakes');
+    else if (phase.kind === 'authenticating') this.#phase = { ...phase, failures };
     else this.#phase = { kind: 'greeting', timeout: phase.timeout, failures };
   }
 
   #close(reason: string): void {
-    if (this.#phase.kind === 'greeting' || this.#phase.kind === 'challenged') this.#phase.timeout.cancel();
+    if ('timeout' in this.#phase) this.#phase.timeout.cancel();
     this.#phase = { kind: 'closed' };
     this.#peer.close(CLOSE_CODES.policyViolation, reason);
   }
+}
+
+function isPending(outcome: AuthOutcome | Promise<AuthOutcome>): outcome is Promise<AuthOutcome> {
+  return 'then' in outcome;
+}
+
+/** Authenticators may be plain JavaScript. */
+function checkOutcome(outcome: AuthOutcome): AuthOutcome {
+  if (['accepted', 'rejected', 'challenge'].includes(outcome.kind)) return outcome;
+  throw new TypeError('the authenticator gave no outcome');
 }
 
 /** Why a message of the language is not taken here. */

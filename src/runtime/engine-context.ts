@@ -10,6 +10,17 @@ import type { JobRun } from './job-run.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 
+/**
+ * Calls the agent, in process or wherever it runs. `waits` is told when it has to wait for room there, and when it has
+ * some.
+ */
+export type Execute = (
+  agent: Agent,
+  input: unknown,
+  ctx: JobContext,
+  waits: (isWaiting: boolean) => void,
+) => unknown;
+
 export interface EngineContext extends LogContext {
   readonly store: Store;
   readonly newId: NewId;
@@ -21,8 +32,7 @@ export interface EngineContext extends LogContext {
   readonly runs: ReadonlyMap<JobId, JobRun>;
   /** What follows when a job falls silent (decision 7). */
   readonly heartbeatRecovery: 'fail' | 'block';
-  /** Calls the agent, in process or wherever it runs. */
-  readonly execute: (agent: Agent, input: unknown, ctx: JobContext) => unknown;
+  readonly execute: Execute;
   /** Starts a child of a running job. Throws when it is refused. */
   readonly delegate: (parent: JobRun, target: string, options: DelegateOptions) => Promise<ChildJob>;
   /** A job has appended its terminal event. */

@@ -2,22 +2,24 @@
  * The engine of one runtime: takes requests for work, runs them as jobs, and tells sessions what happens.
  * It knows no socket, no database and no dialect.
  */
-import type { Agent, ChildJob, DelegateOptions, JobContext } from '../agents/agent.js';
+import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import { OPT_IN } from '../protocol/extensions.js';
 import type { Inventory } from '../protocol/inventory.js';
+import { isTerminal } from '../protocol/job-state.js';
 import type { Payload } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import type { Authenticator } from './authenticator.js';
 import { checkText, jsonText } from './agent-output.js';
-import type { Clock } from '../clock.js';
+import type { Clock, Timer } from '../clock.js';
 import { Timestamps } from './timestamps.js';
 import { childJob } from './delegation.js';
 import { failed } from './ending.js';
-import type { EngineContext } from './engine-context.js';
-import type { EventLog, EventObserver, LogEvent } from './event-log.js';
+import type { EngineContext, Execute } from './engine-context.js';
+import type { EnvelopeFields, EventLog, EventObserver, LogEvent } from './event-log.js';
+import { Forgetting } from './forgetting.js';
 import { IdempotencyKeys, requestFingerprint } from './idempotency.js';
 import type { NewId } from './ids.js';
 import { Journal } from './journal.js';
@@ -27,6 +29,7 @@ import { JobTable } from './job-table.js';
 import { Outbox } from './outbox.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
+import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
 import type { Session } from './session.js';
 import { sessionOfLog } from './session-log.js';
@@ -42,7 +45,7 @@ export interface EngineOptions {
   readonly authenticators: readonly Authenticator[];
   readonly identity: Payload<'session.accepted'>['runtime'];
   readonly heartbeatRecovery: 'fail' | 'block';
-  readonly execute: (agent: Agent, input: unknown, ctx: JobContext) => unknown;
+  readonly execute: Execute;
 }
 
 /** A session's request for work. */
@@ -67,13 +70,17 @@ export class Engine implements EngineContext {
   readonly registry = new AgentRegistry();
   readonly jobs: JobTable;
   readonly sessions: SessionTable;
-  readonly #keys: IdempotencyKeys;
-  #state: 'serving' | 'draining' | 'closed' = 'serving';
+  readonly keys: IdempotencyKeys;
+  readonly #forgetting: Forgetting;
+  #state: 'recovering' | 'serving' | 'draining' | 'closed';
+  #recovery: Promise<Recovery> | undefined;
   #drained: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
   #advertised: { readonly inventory: Inventory; readonly capabilities: Capabilities } | undefined;
 
   constructor(options: EngineOptions) {
     const { store, clock, limits, logger } = options;
+    this.#state = store.durable ? 'recovering' : 'serving';
     this.store = store;
     this.clock = clock;
     this.newId = options.newId;
@@ -92,20 +99,39 @@ export class Engine implements EngineContext {
       this.dropLogs(logs);
     };
     this.jobs = new JobTable(clock, limits, drop);
-    this.#keys = new IdempotencyKeys(clock, limits);
+    this.keys = new IdempotencyKeys(clock, limits);
     this.sessions = new SessionTable({
       clock,
       limits,
       logger,
       store,
+      journal: this.journal,
       capabilities: () => this.#capabilities(),
       isKept: (log) => this.jobs.find(log) !== undefined,
       drop,
     });
+    this.#forgetting = new Forgetting(this);
   }
 
   get runs(): JobTable['runs'] {
     return this.jobs.runs;
+  }
+
+  /** Takes up what the store has of an earlier life. Until then a runtime with a durable store serves nobody. */
+  recover(): Promise<Recovery> {
+    return (this.#recovery ??= this.#recover());
+  }
+
+  async #recover(): Promise<Recovery> {
+    if (!this.store.durable) return { sessions: 0, ended: 0, started: 0, failed: 0 };
+    const recovery = await recover(this);
+    if (this.#state === 'recovering') this.#state = 'serving';
+    this.logger.info({ ...recovery }, 'recovered');
+    return recovery;
+  }
+
+  get isRecovering(): boolean {
+    return this.#state === 'recovering';
   }
 
   /** Whether new work is taken. */
@@ -128,15 +154,16 @@ export class Engine implements EngineContext {
               request.costBudget,
               request.parent?.id,
             );
-      const known = key === undefined ? undefined : this.#keys.find(session.identity, key, fingerprint);
+      const known = key === undefined ? undefined : this.keys.find(session.identity, key, fingerprint);
       if (known !== undefined) {
         this.#repeat(session, known, correlationId, key);
         return;
       }
-      const prepared = prepareJob(request, session.requester, this.registry, this);
+      const remembered = key === undefined ? undefined : { key, request: fingerprint };
+      const prepared = prepareJob(request, session.requester, this.registry, this, remembered);
       const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
       this.#begin(prepared, [session.outbox, ...watchers]);
-      if (key !== undefined) this.#keys.remember(session.identity, key, fingerprint, prepared.job);
+      if (key !== undefined) this.keys.remember(session.identity, key, fingerprint, prepared.job);
     } catch (error) {
       const refused = ArcpError.from(error);
       const { code, message } = refused;
@@ -173,7 +200,7 @@ export class Engine implements EngineContext {
       prepared = prepareJob(
         {
           agent: target,
-          arguments: childArguments(task, context),
+          arguments: childArguments(task, (JSON.parse(text) as { readonly context?: unknown }).context),
           leaseRequest: undefined,
           costBudget: budget,
           priority: origin.priority,
@@ -219,7 +246,10 @@ export class Engine implements EngineContext {
     );
   }
 
-  /** Takes nothing new, lets jobs end for `ms`, then stops them, and closes every session. */
+  /**
+   * Takes nothing new, lets jobs end for `ms`, then stops them, and closes every session. What is left of the time is
+   * for readers that have fallen behind.
+   */
   drain(ms: number): Promise<void> {
     return (this.#drained ??= this.#drain(ms));
   }
@@ -227,41 +257,53 @@ export class Engine implements EngineContext {
   async #drain(ms: number): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
+    const until = this.clock.now() + ms;
     this.logger.info({ jobs: this.runs.size, sessions: this.sessions.size }, 'draining');
     const timer = this.clock.timer(ms, () => {
-      this.jobs.stopAll(new ArcpError('ABORTED', 'the runtime is shutting down', { retryable: true }));
+      const aborted = new ArcpError('ABORTED', 'the runtime is shutting down', { retryable: true });
+      this.jobs.stopAll(aborted, (run) => this.store.durable && run.isRestartable);
     });
     await this.jobs.idle();
     timer.cancel();
+    await this.#letReadersCatchUp(until);
     await this.close();
   }
 
+  /** Slow readers still have to see how their jobs ended. */
+  async #letReadersCatchUp(until: number): Promise<void> {
+    await this.journal.flushed();
+    const leftMs = until - this.clock.now();
+    if (leftMs <= 0 || this.#state === 'closed') return;
+    let timer: Timer | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      timer = this.clock.timer(leftMs, resolve);
+    });
+    await Promise.race([this.sessions.caughtUp(), timeUp]);
+    timer?.cancel();
+  }
+
   /** Closes every session and the store. Jobs that still run are dropped, and their agents told by their signals. */
-  async close(): Promise<void> {
-    if (this.#state === 'closed') return;
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     this.#state = 'closed';
     this.jobs.close(new ArcpError('ABORTED', 'the runtime was closed', { retryable: true }));
-    this.#keys.close();
+    this.keys.close();
+    this.#forgetting.close();
     await this.journal.flushed();
     this.sessions.close('the runtime is shutting down');
+    await this.journal.flushed();
     await this.store.close();
   }
 
-  #begin({ job, agent, arguments: args, lease }: Prepared, observers: readonly EventObserver[]): void {
+  #begin({ job, agent, arguments: args }: Prepared, observers: readonly EventObserver[]): void {
     const { origin, log } = job;
     for (const observer of observers) log.observe(observer);
-    const accepted: Payload<'job.accepted'> = {
-      job_id: job.id,
-      agent: job.agent,
-      trace_id: origin.traceId,
-      accepted_at: this.timestamps.now(),
-      ...(lease === undefined ? {} : { lease }),
-      ...(origin.parent === undefined ? {} : { parent_job_id: origin.parent.id }),
-      ...(origin.delegateId === undefined ? {} : { delegate_id: origin.delegateId }),
-    };
     this.logger.debug({ job: job.id, agent: job.agent, principal: origin.principal }, 'job accepted');
     if (agent instanceof ArcpError) {
-      job.emit('job.accepted', accepted);
+      job.emit('job.accepted', job.accepted);
       job.end(failed(agent));
       origin.budget.settle();
       this.jobs.finished(job);
@@ -273,10 +315,13 @@ export class Engine implements EngineContext {
     this.admission.expect(run);
     origin.parent?.children.add(job);
     job.root.liveInTree += 1;
-    job.emit('job.accepted', accepted);
+    job.emit('job.accepted', job.accepted);
   }
 
-  /** The same request again: the same job, told anew to whoever asks (decision 11). */
+  /**
+   * The same request again: the same job, told anew to whoever asks (decision 11). A session that has not been told of
+   * it gets its whole story: accepted anew, then what has happened, then what happens.
+   */
   #repeat(session: Session, job: Job, correlationId: string, key: string | undefined): void {
     const fields = {
       job_id: job.id,
@@ -285,15 +330,27 @@ export class Engine implements EngineContext {
       idempotency_key: key,
     };
     this.logger.info({ session: session.id, job: job.id }, 'job repeated');
-    const accepted = { job_id: job.id, agent: job.agent, trace_id: job.origin.traceId };
-    session.log(this).append('job.accepted', accepted, fields);
-    if (!job.isOver) {
-      job.log.observe(session.outbox);
-      return;
+    const accepted = session.log(this).append('job.accepted', job.accepted, fields);
+    void this.#tellAgain(session, job, accepted, fields);
+  }
+
+  async #tellAgain(session: Session, job: Job, accepted: LogEvent, fields: EnvelopeFields): Promise<void> {
+    const { outbox } = session;
+    const knows = (): boolean => job.log.observers.includes(outbox) || outbox.tells(job.id);
+    if (!job.isOver && knows()) return;
+    if (!knows()) {
+      await this.journal.flushed();
+      if (accepted.source.committedSeq < accepted.seq) return;
     }
-    void job.ended.then(({ type, text }) => {
-      if (this.sessions.isOpen(session.id)) session.log(this).appendText(type, text, undefined, fields);
-    });
+    const ending = job.isOver ? await job.ended : undefined;
+    if (!this.sessions.isOpen(session.id)) return;
+    if (!knows() && this.jobs.find(job.id) !== undefined) {
+      // The terminal event is told under the correlation of the repeat instead.
+      const isTold = ending === undefined || !isTerminal(job.shownState);
+      outbox.enqueue(job.id, job.log.committedSeq - (isTold ? 0 : 1));
+    }
+    if (ending === undefined) job.log.observe(outbox);
+    else session.log(this).appendText(ending.type, ending.text, undefined, fields);
   }
 
   #leave(run: JobRun): void {
@@ -335,13 +392,7 @@ export class Engine implements EngineContext {
 
   /** Forgets logs, once what was appended to them is committed. */
   dropLogs(logs: readonly string[]): void {
-    this.journal
-      .flushed()
-      .then(() => this.store.drop(logs))
-      .catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.logger.error({ logs: logs.length, reason }, 'the store cannot forget logs');
-      });
+    this.#forgetting.forget(logs);
   }
 
   #capabilities(): Capabilities {

@@ -28,6 +28,8 @@ export interface LogEvent extends LogRecord {
 export interface EventObserver {
   /** Called once per committed event, in order. */
   onEvent(event: LogEvent): void;
+  /** Whether it needs to be told no more: logs let it go then. */
+  readonly isClosed?: boolean;
 }
 
 /** The envelope fields that all events of a job share. */
@@ -46,11 +48,21 @@ export interface LogContext {
   readonly timestamps: Timestamps;
 }
 
+/** How a log begins. */
+export interface LogOrigin {
+  /** What its first record carries for the time after a restart. */
+  readonly head?: string | undefined;
+  /** Records that the store has of it already. */
+  readonly length?: number;
+}
+
 export class EventLog {
   readonly id: string;
   #observers: EventObserver[] = [];
   /** Size of the committed text, in bytes. */
   size = 0;
+  /** Size of the text that is appended but not yet committed, in bytes. */
+  pendingSize = 0;
   #appended = 0;
   #committed = 0;
   #telling = false;
@@ -60,8 +72,13 @@ export class EventLog {
   readonly #fields: string;
   readonly #context: LogContext;
 
-  constructor(id: string, fields: EnvelopeFields, context: LogContext) {
+  readonly #head: string | undefined;
+
+  constructor(id: string, fields: EnvelopeFields, context: LogContext, { head, length = 0 }: LogOrigin = {}) {
     this.id = id;
+    this.#head = head;
+    this.#appended = length;
+    this.#committed = length;
     this.#idHead = `${ID_PREFIXES.message}_${id.slice(id.indexOf('_') + 1)}.`;
     this.#fields = fieldsText(fields);
     this.#context = context;
@@ -74,7 +91,7 @@ export class EventLog {
 
   /** Tells the observer of every event that is committed from now on. */
   observe(observer: EventObserver): void {
-    if (!this.#observers.includes(observer)) this.#observers.push(observer);
+    if (observer.isClosed !== true && !this.#observers.includes(observer)) this.#observers.push(observer);
   }
 
   /** Events that are appended but not yet committed. */
@@ -99,7 +116,19 @@ export class EventLog {
     const shared = fields === undefined ? this.#fields : fieldsText(fields);
     const body = `"id":"${id}","type":"${type}","timestamp":"${timestamps.now()}"${shared},"payload":${text}}`;
     const bytes = flatten(body);
-    const event: LogEvent = { log: this.id, seq, type, id, body, bytes, source: this, state };
+    const event: LogEvent = {
+      kind: 'record',
+      log: this.id,
+      seq,
+      type,
+      id,
+      body,
+      bytes,
+      source: this,
+      state,
+      head: seq === 1 ? this.#head : undefined,
+    };
+    this.pendingSize += bytes;
     journal.append(event);
     return event;
   }
@@ -108,10 +137,16 @@ export class EventLog {
   committed(event: LogEvent): void {
     this.#committed = event.seq;
     this.size += event.bytes;
+    this.pendingSize -= event.bytes;
     this.#telling = true;
-    for (const observer of this.#observers) observer.onEvent(event);
+    let closed = false;
+    for (const observer of this.#observers) {
+      if (observer.isClosed === true) closed = true;
+      else observer.onEvent(event);
+    }
     this.#telling = false;
     if (this.#released) this.#observers = [];
+    else if (closed) this.#observers = this.#observers.filter(({ isClosed }) => isClosed !== true);
   }
 
   /** Nothing will be appended any more: lets its observers go, once they know everything. */
@@ -123,6 +158,7 @@ export class EventLog {
   /** The journal says that the store refused it and all that follow: the log ends at its last commit again. */
   rewind(): void {
     this.#appended = this.#committed;
+    this.pendingSize = 0;
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   ResultOptions,
   ResultStream,
 } from '../agents/agent.js';
+import { handled } from '../agents/handled.js';
 import { ChunkedResult } from '../agents/result-stream.js';
 import { formatAmount, isCurrency, parseAmount } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -172,9 +173,11 @@ class RunningJobContext implements JobContext {
     if (this.#run.isLive) this.#run.say(type, JSON.stringify(payload));
   }
 
+  /** `amount` is exact. `value` is for those who read numbers only: rounded, and never beyond the safe integers. */
   #cost(name: string, units: bigint, currency: string): void {
     const amount = formatAmount(units);
-    this.#emit('metric', { name, value: Number(amount), unit: currency, amount });
+    const value = Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(amount)));
+    this.#emit('metric', { name, value, unit: currency, amount });
   }
 
   #refuseWhenOver(): void {
@@ -185,12 +188,6 @@ class RunningJobContext implements JobContext {
       );
     }
   }
-}
-
-/** An agent that does not look at a promise misses its refusal; it must not take the process down. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
 
 /** Fills in what peers expect: `current` always, `percent` where it can be told (decision 9). */

@@ -33,6 +33,9 @@ type Phase =
   | { readonly kind: 'closing'; readonly ending: Ending }
   | { readonly kind: 'over' };
 
+/** The event that begins a further attempt at a job; its `data` has the number. */
+export const JOB_RESTARTED = 'job.restarted';
+
 /** What late users of a signal see; one for all jobs. */
 const JOB_OVER = new ArcpError('CANCELLED', 'the job has ended');
 
@@ -73,6 +76,11 @@ export class JobRun {
     return this.#abort.signal;
   }
 
+  /** Whether a later life of the runtime can start the job again. */
+  get isRestartable(): boolean {
+    return this.#agent.recovery === 'restart' && this.job.origin.parent === undefined;
+  }
+
   /** Whether the agent may still act for this job. */
   get isLive(): boolean {
     return this.#phase.kind === 'running' || this.#phase.kind === 'stopping';
@@ -99,14 +107,32 @@ export class JobRun {
 
   onEvent(event: LogEvent): void {
     if (event.type !== 'job.accepted' || this.#phase.kind !== 'waiting') return;
-    const { expiresAt } = this.job.origin.bounds;
-    if (expiresAt !== undefined) {
-      const { clock } = this.#context;
-      this.#expiry = clock.timer(expiresAt - clock.now(), () => {
-        this.stop({ kind: 'fail', error: leaseExpired() });
-      });
-    }
+    this.#armExpiry();
     this.#context.admission.enter(this);
+  }
+
+  /** The job goes on after a restart, whose store has its first event already. */
+  takeUp(attempt: number): void {
+    const { admission, clock, limits } = this.#context;
+    this.#armExpiry();
+    admission.expect(this);
+    if (attempt === 1) {
+      admission.enter(this);
+      return;
+    }
+    this.job.emit('event.emit', { name: JOB_RESTARTED, data: { attempt } });
+    clock.timer(limits.restartBackoffMs * 2 ** (attempt - 2), () => {
+      if (this.#phase.kind === 'waiting') admission.enter(this);
+    });
+  }
+
+  #armExpiry(): void {
+    const { expiresAt } = this.job.origin.bounds;
+    if (expiresAt === undefined) return;
+    const { clock } = this.#context;
+    this.#expiry = clock.timer(expiresAt - clock.now(), () => {
+      this.stop({ kind: 'fail', error: leaseExpired() });
+    });
   }
 
   /** Called by admission: there is no room yet. */
@@ -141,9 +167,10 @@ export class JobRun {
    * Throws RESOURCE_EXHAUSTED when it is too large, BACKPRESSURE_OVERFLOW when too much waits for the store.
    */
   say(type: MessageType, text: string, maxBytes = this.#context.limits.maxEventBytes): LogEvent {
-    const { pending } = this.job.log;
-    if (pending >= this.#context.limits.maxPendingEvents) {
-      const message = `${pending} events wait for the store: await ctx.flushed() between bursts`;
+    const { pending, pendingSize } = this.job.log;
+    const { maxPendingEvents, maxPendingBytes } = this.#context.limits;
+    if (pending >= maxPendingEvents || pendingSize >= maxPendingBytes) {
+      const message = `${pending} events of ${pendingSize} bytes wait for the store: await ctx.flushed() between bursts`;
       const error = new ArcpError('BACKPRESSURE_OVERFLOW', message);
       this.stop({ kind: 'fail', error });
       throw error;
@@ -235,7 +262,9 @@ export class JobRun {
   #execute(input: unknown): void {
     const ctx = createJobContext(this, this.#context);
     try {
-      const returned = this.#context.execute(this.#agent, input, ctx);
+      const returned = this.#context.execute(this.#agent, input, ctx, (isWaiting) => {
+        this.#liveness.rest(isWaiting);
+      });
       if (isThenable(returned)) {
         Promise.resolve(returned).then(this.#returned, this.#threw);
       } else {

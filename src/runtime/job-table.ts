@@ -53,8 +53,17 @@ export class JobTable {
     }
   }
 
-  stopAll(error: ArcpError, deadlineMs?: number): void {
-    for (const run of this.runs.values()) run.stop({ kind: 'fail', error }, deadlineMs);
+  /** Stops every job, but lets go of those that a later life of the runtime will start again. */
+  stopAll(error: ArcpError, comesBack: (run: JobRun) => boolean): void {
+    for (const run of this.runs.values()) {
+      if (comesBack(run)) {
+        run.letGo(error);
+        this.runs.delete(run.job.id);
+      } else {
+        run.stop({ kind: 'fail', error });
+      }
+    }
+    this.#tellIdle();
   }
 
   /** Resolves when no job runs. */
@@ -74,11 +83,19 @@ export class JobTable {
     job.whenEnded(() => {
       this.#keep(job);
     });
-    if (this.runs.size === 0) {
-      const waiting = this.#idle;
-      this.#idle = [];
-      for (const resolve of waiting) resolve();
-    }
+    this.#tellIdle();
+  }
+
+  /** A job that had ended before a restart. */
+  restored(job: Job): void {
+    this.#keep(job);
+  }
+
+  /** A job that goes on after a restart, in its first attempt or a further one. */
+  takeUp(run: JobRun, attempt: number): void {
+    this.began(run);
+    run.job.liveInTree = 1;
+    run.takeUp(attempt);
   }
 
   /** Drops every job where it stands. */
@@ -86,6 +103,14 @@ export class JobTable {
     for (const run of this.runs.values()) run.letGo(error);
     this.runs.clear();
     this.#sweep?.cancel();
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.runs.size > 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
   }
 
   #keep(job: Job): void {

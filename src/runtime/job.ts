@@ -11,7 +11,7 @@ import { canTransition, isTerminal, type JobState } from '../protocol/job-state.
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import type { Priority } from '../protocol/priority.js';
-import { EventLog, type EventObserver, type LogContext, type LogEvent } from './event-log.js';
+import { EventLog, type EventObserver, type LogContext, type LogEvent, type LogOrigin } from './event-log.js';
 import type { Ending } from './ending.js';
 import type { JobBudget } from './job-budget.js';
 
@@ -34,6 +34,8 @@ export interface JobOrigin {
   readonly parent: Job | undefined;
   readonly delegateId: string | undefined;
   readonly budget: JobBudget;
+  /** As it was asked for. */
+  readonly lease?: Readonly<Record<string, unknown>> | undefined;
   /** What its lease bounds, its ancestors' leases included; the budget apart. */
   readonly bounds: LeaseBounds;
   /** How often it must show a sign of life. */
@@ -69,7 +71,8 @@ export class Job implements EventObserver {
   #listeners: ((ending: Ending) => void)[] = [];
   #isEnded = false;
 
-  constructor(origin: JobOrigin, context: LogContext) {
+  /** @param log how its log begins: `head` for a new job, `length` for one that the store knows */
+  constructor(origin: JobOrigin, context: LogContext, log?: LogOrigin) {
     this.origin = origin;
     const { parent } = origin;
     this.depth = parent === undefined ? 0 : parent.depth + 1;
@@ -83,8 +86,19 @@ export class Job implements EventObserver {
         causation_id: origin.causationId,
       },
       context,
+      log,
     );
     this.log.observe(this);
+  }
+
+  /** Takes up where the store's log of it ends. */
+  restore(state: JobState, heartbeats: number, ending?: Ending): void {
+    this.state = state;
+    this.shownState = state;
+    this.#heartbeats = heartbeats;
+    if (ending === undefined) return;
+    this.#ending = ending;
+    this.#isEnded = true;
   }
 
   get id(): JobId {
@@ -122,6 +136,20 @@ export class Job implements EventObserver {
     this.#isEnded = true;
     this.#listeners = [];
     for (const listener of listeners) listener(ending);
+  }
+
+  /** What `job.accepted` says of it, however often it is said. */
+  get accepted(): Payload<'job.accepted'> {
+    const { traceId, createdAt, lease, parent, delegateId } = this.origin;
+    return {
+      job_id: this.id,
+      agent: this.agent,
+      trace_id: traceId,
+      accepted_at: new Date(createdAt).toISOString(),
+      ...(lease === undefined ? {} : { lease }),
+      ...(parent === undefined ? {} : { parent_job_id: parent.id }),
+      ...(delegateId === undefined ? {} : { delegate_id: delegateId }),
+    };
   }
 
   get isOver(): boolean {

@@ -5,12 +5,24 @@
  * (J2) One group is at the store at a time; what is appended meanwhile forms the next one.
  * (J3) When the store refuses a group, its events are never shown, nor what was appended behind them to the same logs:
  *      each of these logs is rewound and its owner told once. Other logs go on.
+ * (J4) An agent that awaits each of its acts does not hold the event loop: after some groups in one turn the next one
+ *      waits for the next turn, so that sockets and timers have theirs.
  */
-import type { Store } from '../store/store.js';
+import type { DocumentWrite, Store } from '../store/store.js';
 import { Completion } from './completion.js';
 import type { EventLog, LogEvent } from './event-log.js';
 
+/** A document to be kept, and who is told when it is: with the error, when it cannot be. */
+export interface DocumentEntry extends DocumentWrite {
+  readonly settled: (error?: unknown) => void;
+}
+
+type Entry = LogEvent | DocumentEntry;
+
 export type JournalFailure = (log: EventLog, lost: readonly LogEvent[], error: unknown) => void;
+
+/** Groups that may be committed in one turn of the event loop (J4). */
+const MAX_GROUPS_PER_TURN = 64;
 
 export class Journal {
   readonly #store: Store;
@@ -18,10 +30,11 @@ export class Journal {
   readonly #maxRecords: number;
   /** Microtasks end a turn of the memory store; a durable one waits for the turn's other callbacks too. */
   readonly #atTurnEnd: (flush: () => void) => void;
-  #pending: LogEvent[] = [];
+  #pending: Entry[] = [];
   #scheduled = false;
   #inFlight = false;
   #failing = false;
+  #groupsThisTurn = 0;
   /** Whoever waits for the group that is at the store, and for the next one. */
   #flight: Completion | undefined;
   #next: Completion | undefined;
@@ -30,7 +43,7 @@ export class Journal {
     this.#store = store;
     this.#onFailure = onFailure;
     const { grouping } = store;
-    this.#maxRecords = grouping.kind === 'batch' ? grouping.records : Infinity;
+    this.#maxRecords = grouping.kind === 'batch' ? grouping.writes : Infinity;
     this.#atTurnEnd = grouping.kind === 'batch' ? setImmediate : queueMicrotask;
   }
 
@@ -39,10 +52,10 @@ export class Journal {
     return this.#failing;
   }
 
-  append(event: LogEvent): void {
-    this.#pending.push(event);
+  append(entry: Entry): void {
+    this.#pending.push(entry);
     if (this.#inFlight) return;
-    if (this.#pending.length === this.#maxRecords) queueMicrotask(this.#onSchedule);
+    if (this.#pending.length === this.#maxRecords && this.#mayFlush) queueMicrotask(this.#onSchedule);
     else if (!this.#scheduled) this.#schedule();
   }
 
@@ -55,8 +68,18 @@ export class Journal {
 
   #schedule(): void {
     this.#scheduled = true;
-    this.#atTurnEnd(this.#onSchedule);
+    if (this.#mayFlush) this.#atTurnEnd(this.#onSchedule);
+    else setImmediate(this.#onSchedule);
   }
+
+  /** (J4) */
+  get #mayFlush(): boolean {
+    return this.#groupsThisTurn < MAX_GROUPS_PER_TURN;
+  }
+
+  readonly #onNextTurn = (): void => {
+    this.#groupsThisTurn = 0;
+  };
 
   readonly #onSchedule = (): void => {
     this.#scheduled = false;
@@ -64,6 +87,8 @@ export class Journal {
   };
 
   #flush(): void {
+    if (this.#groupsThisTurn === 0) setImmediate(this.#onNextTurn);
+    this.#groupsThisTurn += 1;
     const group = this.#pending;
     this.#pending = [];
     this.#flight = this.#next;
@@ -90,25 +115,37 @@ export class Journal {
     );
   }
 
-  #committed(group: readonly LogEvent[]): void {
+  #committed(group: readonly Entry[]): void {
     this.#inFlight = false;
     this.#failing = false;
-    for (const event of group) event.source.committed(event);
+    for (const entry of group) {
+      if (entry.kind === 'record') entry.source.committed(entry);
+      else entry.settled();
+    }
     this.#settle();
   }
 
-  #refused(group: readonly LogEvent[], error: unknown): void {
+  #refused(group: readonly Entry[], error: unknown): void {
     this.#inFlight = false;
     this.#failing = true;
     const lost = new Map<EventLog, LogEvent[]>();
-    for (const event of group) {
-      const events = lost.get(event.source);
-      if (events === undefined) lost.set(event.source, [event]);
-      else events.push(event);
+    const documents: DocumentEntry[] = [];
+    for (const entry of group) {
+      if (entry.kind === 'document') {
+        documents.push(entry);
+        continue;
+      }
+      const events = lost.get(entry.source);
+      if (events === undefined) lost.set(entry.source, [entry]);
+      else events.push(entry);
     }
-    const others: LogEvent[] = [];
-    for (const event of this.#pending) (lost.get(event.source) ?? others).push(event);
+    const others: Entry[] = [];
+    for (const entry of this.#pending) {
+      if (entry.kind === 'record') (lost.get(entry.source) ?? others).push(entry);
+      else others.push(entry);
+    }
     this.#pending = others;
+    for (const document of documents) document.settled(error);
     for (const log of lost.keys()) log.rewind();
     for (const [log, events] of lost) this.#onFailure(log, events, error);
     this.#settle();

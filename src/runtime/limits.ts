@@ -71,6 +71,16 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Jobs of one principal that wait; more are refused.',
   },
+  maxAttempts: {
+    default: 3,
+    unit: 'count',
+    meaning: 'Attempts at a job whose agent is started again after a restart; then it fails with ABORTED.',
+  },
+  restartBackoffMs: {
+    default: 1_000,
+    unit: 'ms',
+    meaning: 'Wait before the second attempt at a job; it doubles with each further one.',
+  },
   maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
   maxLiveJobsPerTree: {
     default: 1_000,
@@ -80,6 +90,11 @@ export const LIMITS = {
   maxPendingEvents: {
     default: 65_536,
     unit: 'count',
+    meaning: 'Events of one job that wait for the store; more fail the job with BACKPRESSURE_OVERFLOW.',
+  },
+  maxPendingBytes: {
+    default: 67_108_864,
+    unit: 'bytes',
     meaning: 'Events of one job that wait for the store; more fail the job with BACKPRESSURE_OVERFLOW.',
   },
   maxEventBytes: {

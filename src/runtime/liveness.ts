@@ -15,6 +15,7 @@ export class Liveness {
   readonly #context: EngineContext;
   readonly #onLost: () => void;
   #watched: boolean;
+  #rests = false;
   #timer: Timer | undefined;
   #lastSign = 0;
   #windowMs: number;
@@ -42,6 +43,12 @@ export class Liveness {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** Whether the agent waits for room to run: until it has some, its silence says nothing. */
+  rest(rests: boolean): void {
+    this.#rests = rests;
+    this.#lastSign = this.#context.clock.now();
   }
 
   /** Any sign of life. Cheap: the watch looks at it when it is due. */
@@ -76,6 +83,7 @@ export class Liveness {
   #watchUntil(due: number): void {
     const { clock } = this.#context;
     this.#timer = clock.timer(due - clock.now(), () => {
+      if (this.#rests) this.#lastSign = clock.now();
       const next = this.#lastSign + MISSES * this.#windowMs;
       if (next > clock.now()) this.#watchUntil(next);
       else this.#lost();

@@ -8,13 +8,13 @@
  * (O3) The latest `maxReplayEvents` places are kept, and at most twice as many: `oldestReplayable` says from where a
  *      client can still resume.
  */
-import type { LogRecord, Store } from '../store/store.js';
+import type { Store, StoredRecord } from '../store/store.js';
 import type { Limits } from './limits.js';
 import type { EventObserver, LogEvent } from './event-log.js';
 
 /** The connection's side: takes numbered events. */
 export interface EventSink {
-  event(record: Pick<LogRecord, 'type' | 'body'>, eventSeq: number): void;
+  event(record: Pick<StoredRecord, 'type' | 'body'>, eventSeq: number): void;
   /** Bytes that the peer has not taken yet. */
   readonly buffered: number;
 }
@@ -24,6 +24,12 @@ export class EventsForgotten extends Error {}
 
 /** Events fetched from the store in one go while catching up. */
 const CATCH_UP_BATCH = 64;
+
+/** Where an event stands: the `seq`-th record of a log. */
+export interface Place {
+  readonly log: string;
+  readonly seq: number;
+}
 
 export type ReplayFailure = (eventSeq: number, error: unknown) => void;
 
@@ -39,11 +45,16 @@ export class Outbox implements EventObserver {
   #sink: EventSink | undefined;
   #catchingUp = false;
   #closed = false;
+  #whenCaughtUp: (() => void)[] = [];
 
   constructor(store: Store, limits: Limits, onReplayFailure: ReplayFailure) {
     this.#store = store;
     this.#limits = limits;
     this.#onReplayFailure = onReplayFailure;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   get lastSeq(): number {
@@ -53,6 +64,25 @@ export class Outbox implements EventObserver {
   /** The smallest `last_event_seq` that a client can resume from. */
   get oldestReplayable(): number {
     return this.#base;
+  }
+
+  /** Takes up the places of what the session was told before a restart, in the order of commit. */
+  restore(places: readonly Place[], base = 0): void {
+    this.#base = base;
+    this.#logs = places.map(({ log }) => log);
+    this.#seqs = places.map(({ seq }) => seq);
+  }
+
+  /** The latest place that stands in one of these logs. */
+  latestOf(logs: ReadonlySet<string>): (Place & { readonly eventSeq: number }) | undefined {
+    for (let index = this.#logs.length - 1; index >= 0; index -= 1) {
+      const log = this.#logs[index];
+      const seq = this.#seqs[index];
+      if (log !== undefined && seq !== undefined && logs.has(log)) {
+        return { log, seq, eventSeq: this.#base + index + 1 };
+      }
+    }
+    return undefined;
   }
 
   onEvent(event: LogEvent): void {
@@ -69,7 +99,26 @@ export class Outbox implements EventObserver {
       this.#lastSent = eventSeq;
       sink.event(event, eventSeq);
     }
-    if (this.#logs.length > 2 * this.#limits.maxReplayEvents) this.#trim(this.#limits.maxReplayEvents);
+    this.#trimSurplus();
+  }
+
+  /** Whether it has places of this log. */
+  tells(log: string): boolean {
+    return this.#logs.includes(log);
+  }
+
+  /**
+   * Tells the first `count` events of a log, which the store has; to be called before the log is observed. More than
+   * a session keeps for replay are not told: their reader would be cut off.
+   */
+  enqueue(log: string, count: number): void {
+    if (this.#closed || count > this.#limits.maxReplayEvents) return;
+    for (let seq = 1; seq <= count; seq += 1) {
+      this.#logs.push(log);
+      this.#seqs.push(seq);
+    }
+    this.#trimSurplus();
+    this.resume();
   }
 
   /** Connects a sink that has everything up to `after`; the rest follows. */
@@ -81,6 +130,22 @@ export class Outbox implements EventObserver {
 
   detach(): void {
     this.#sink = undefined;
+    this.#tellCaughtUp();
+  }
+
+  /** Resolves once the connection has been given everything, or there is none. */
+  caughtUp(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenCaughtUp.push(resolve);
+      this.#tellCaughtUp();
+    });
+  }
+
+  #tellCaughtUp(): void {
+    if (this.#sink !== undefined && this.#lastSent < this.lastSeq) return;
+    const waiting = this.#whenCaughtUp;
+    this.#whenCaughtUp = [];
+    for (const resolve of waiting) resolve();
   }
 
   /** Nobody will ask any more; jobs may go on telling. */
@@ -101,8 +166,11 @@ export class Outbox implements EventObserver {
     return new Set(this.#logs.slice(after - this.#base));
   }
 
-  #trim(keep: number): void {
-    const surplus = this.#logs.length - keep;
+  /** (O3) */
+  #trimSurplus(): void {
+    const { maxReplayEvents } = this.#limits;
+    if (this.#logs.length <= 2 * maxReplayEvents) return;
+    const surplus = this.#logs.length - maxReplayEvents;
     this.#logs = this.#logs.slice(surplus);
     this.#seqs = this.#seqs.slice(surplus);
     this.#base += surplus;
@@ -127,11 +195,12 @@ export class Outbox implements EventObserver {
       this.#onReplayFailure(this.#lastSent + 1, error);
     } finally {
       this.#catchingUp = false;
+      this.#tellCaughtUp();
     }
   }
 
   /** The longest run of unsent places that lie side by side in one log, read from the store. */
-  async #nextRun(): Promise<readonly LogRecord[]> {
+  async #nextRun(): Promise<readonly StoredRecord[]> {
     const first = this.#lastSent - this.#base;
     const log = this.#logs[first];
     const seq = this.#seqs[first];

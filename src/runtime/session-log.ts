@@ -14,6 +14,9 @@ export interface SessionLogContext extends LogContext {
 
 const PARTS = 4;
 
+/** Marks the logs of sessions: a job's says more. */
+export const SESSION_HEAD = '';
+
 export class SessionLog {
   readonly #sessionId: SessionId;
   readonly #observer: EventObserver;
@@ -29,15 +32,26 @@ export class SessionLog {
   /** The part to append to. Do not keep it: the next event may belong to another. */
   current(context: SessionLogContext): EventLog {
     const latest = this.#parts.at(-1);
-    if (latest !== undefined && latest.size < context.limits.maxSessionLogBytes / PARTS) return latest;
+    const isOpen = latest !== undefined && latest.observers.includes(this.#observer);
+    if (isOpen && latest.size < context.limits.maxSessionLogBytes / PARTS) return latest;
     this.#begun += 1;
     const name = this.#begun === 1 ? this.#sessionId : `${this.#sessionId}.${this.#begun}`;
-    const part = new EventLog(name, {}, context);
+    const part = new EventLog(name, {}, context, { head: SESSION_HEAD });
     part.observe(this.#observer);
     this.#parts.push(part);
     const surplus = this.#parts.splice(0, this.#parts.length - PARTS).map(({ id }) => id);
     if (surplus.length > 0) context.dropLogs(surplus);
     return part;
+  }
+
+  /** Takes up the parts that the store has, oldest first. They are read, but not appended to any more. */
+  restore(
+    parts: readonly { readonly log: string; readonly length: number }[],
+    context: SessionLogContext,
+  ): void {
+    this.#parts = parts.map(({ log, length }) => new EventLog(log, {}, context, { length }));
+    const numbers = parts.map(({ log }) => Number(log.split('.')[1] ?? 1));
+    this.#begun = Math.max(0, ...numbers);
   }
 
   /** The logs that it is kept in. */

@@ -2,10 +2,11 @@
 import { sessionCapabilities, type Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Clock } from '../clock.js';
+import type { Journal } from './journal.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import { EventsForgotten, Outbox } from './outbox.js';
-import { Session, sessionOfResumeToken, type SessionIdentity } from './session.js';
+import { Session, sessionOfResumeToken, type SessionIdentity, type SessionRecord } from './session.js';
 import type { Store } from '../store/store.js';
 import { CLOSE_CODES } from '../transport/transport.js';
 
@@ -14,6 +15,7 @@ export interface SessionTableOptions {
   readonly limits: Limits;
   readonly logger: Logger;
   readonly store: Store;
+  readonly journal: Journal;
   /** What the runtime advertises at the moment. */
   readonly capabilities: () => Capabilities;
   /** Whether the events of this log can still be read. */
@@ -63,15 +65,54 @@ export class SessionTable {
     const seconds = common.heartbeat_interval_seconds ?? limits.heartbeatIntervalMs / 1000;
     const heartbeatMs = Math.max(limits.minHeartbeatIntervalMs, Math.round(1000 * seconds));
     const capabilities = { ...common, heartbeat_interval_seconds: heartbeatMs / 1000 };
-    const session = new Session(
-      { id, principal, quota, capabilities, heartbeatMs },
-      new Outbox(this.#options.store, limits, (eventSeq, error) => {
-        this.#cannotReplay(id, eventSeq, error);
-      }),
-    );
-    this.#byQuota.set(quota, held + 1);
+    return this.#add({ id, principal, quota, capabilities, heartbeatMs });
+  }
+
+  #add(identity: SessionIdentity): Session {
+    const { id, quota } = identity;
+    const outbox = new Outbox(this.#options.store, this.#options.limits, (eventSeq, error) => {
+      this.#cannotReplay(id, eventSeq, error);
+    });
+    const session = new Session(identity, outbox);
+    this.#byQuota.set(quota, (this.#byQuota.get(quota) ?? 0) + 1);
     this.#sessions.set(id, session);
     return session;
+  }
+
+  /** Takes a session up again that the store kept: detached, until its client comes or its window closes. */
+  restore(record: SessionRecord, revision: number): Session {
+    const { clock, limits } = this.#options;
+    const session = this.#add(record.identity);
+    session.restore(record);
+    session.revision = revision;
+    this.#detachUntil(session, record.expiresAt ?? clock.now() + limits.resumeWindowMs);
+    return session;
+  }
+
+  /**
+   * Keeps the session as it is now (law L3), and then calls back: with the error, when the store refuses. A store that
+   * forgets at exit has no use for it.
+   */
+  save(session: Session, settled: (error?: unknown) => void = () => undefined): void {
+    if (!this.#options.store.durable) {
+      settled();
+      return;
+    }
+    this.#put(session, JSON.stringify(session.record()), settled);
+  }
+
+  #put(session: Session, text: string | undefined, settled: (error?: unknown) => void): void {
+    session.revision += 1;
+    this.#options.journal.append({
+      kind: 'document',
+      key: documentKey(session.id),
+      revision: session.revision,
+      text,
+      settled: (error) => {
+        if (error !== undefined) session.revision -= 1;
+        settled(error);
+      },
+    });
   }
 
   /** The session that the token names, ready to be attached; or why it cannot be resumed (decision 12). */
@@ -90,16 +131,52 @@ export class SessionTable {
       );
     if (covered) return session;
     const details = { last_event_seq: outbox.lastSeq, oldest_event_seq: outbox.oldestReplayable };
+    if (lastEventSeq > outbox.lastSeq) {
+      // The client is wrong, not the session: it stays as it is.
+      const message = `the session was told ${outbox.lastSeq} events, not ${lastEventSeq}`;
+      return new ArcpError('RESUME_WINDOW_EXPIRED', message, { details });
+    }
     session.peer?.close(CLOSE_CODES.normal, 'the session could not be resumed');
     this.end(session);
     return new ArcpError('RESUME_WINDOW_EXPIRED', `events after ${lastEventSeq} are not kept`, { details });
   }
 
+  /** Notes in each session that was told of these logs how far its numbering had come with them. */
+  async noteBefore(logs: ReadonlySet<string>): Promise<void> {
+    const { store } = this.#options;
+    for (const session of [...this.#sessions.values()]) {
+      const last = session.outbox.latestOf(logs);
+      if (last === undefined) continue;
+      const position = (await store.positions(last.log))[last.seq - 1];
+      if (position === undefined || !this.#sessions.has(session.id)) continue;
+      session.note = { eventSeq: last.eventSeq, position };
+      await new Promise<void>((resolve, reject) => {
+        this.save(session, (error) => {
+          if (error === undefined) resolve();
+          else reject(ArcpError.from(error));
+        });
+      });
+    }
+  }
+
+  /** Resolves once every connection has been given everything that its session was told by now. */
+  async caughtUp(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map(({ outbox }) => outbox.caughtUp()));
+  }
+
   /** The connection dropped; the session waits for its client. */
   detach(session: Session): void {
-    const { clock, limits, logger } = this.#options;
+    const { clock, limits } = this.#options;
+    const expiresAt = clock.now() + limits.resumeWindowMs;
+    this.#detachUntil(session, expiresAt);
+    this.save(session);
+  }
+
+  #detachUntil(session: Session, expiresAt: number): void {
+    const { clock, logger } = this.#options;
     session.detach(
-      clock.timer(limits.resumeWindowMs, () => {
+      expiresAt,
+      clock.timer(expiresAt - clock.now(), () => {
         logger.info({ session: session.id }, 'session expired');
         this.end(session);
       }),
@@ -115,14 +192,21 @@ export class SessionTable {
     else this.#byQuota.set(quota, held);
     session.end();
     if (session.logs.length > 0) this.#options.drop(session.logs);
+    if (session.revision > 0) this.#put(session, undefined, () => undefined);
   }
 
-  /** Ends every session: the runtime goes away. */
+  /** The runtime goes away. Where the store is durable its sessions wait for the next one; elsewhere they end. */
   close(reason: string): void {
     this.#closing = true;
     for (const session of [...this.#sessions.values()]) {
-      session.peer?.close(CLOSE_CODES.goingAway, reason);
-      this.end(session);
+      const { peer } = session;
+      if (this.#options.store.durable) {
+        if (peer !== undefined) this.detach(session);
+        session.release();
+      } else {
+        this.end(session);
+      }
+      peer?.close(CLOSE_CODES.goingAway, reason);
     }
   }
 
@@ -141,4 +225,11 @@ export class SessionTable {
       session.peer?.close(CLOSE_CODES.tryAgainLater, 'the events could not be read: resume to try again');
     }
   }
+}
+
+/** What the keys of sessions' documents begin with. */
+export const SESSION_DOCUMENTS = 'session/';
+
+function documentKey(id: string): string {
+  return `${SESSION_DOCUMENTS}${id}`;
 }

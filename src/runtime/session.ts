@@ -25,9 +25,26 @@ export interface SessionIdentity {
   readonly heartbeatMs: number;
 }
 
+/** A session as the store keeps it. Tokens are kept as digests only (decision 12). */
+export interface SessionRecord {
+  readonly identity: SessionIdentity;
+  readonly extensions: readonly string[];
+  readonly resumeDigest: string | undefined;
+  readonly replacedDigest: string | undefined;
+  /** When it can no longer be resumed, in milliseconds since the epoch; nothing while it is connected. */
+  readonly expiresAt: number | undefined;
+  readonly note: NumberingNote | undefined;
+}
+
+/** The event at this position of the store had this number, and logs that stood before it may be gone. */
+export interface NumberingNote {
+  readonly eventSeq: number;
+  readonly position: number;
+}
+
 type Attachment =
   | { readonly kind: 'attached'; readonly peer: Peer }
-  | { readonly kind: 'detached'; readonly expiry: Timer }
+  | { readonly kind: 'detached'; readonly expiresAt: number; readonly expiry: Timer }
   | { readonly kind: 'ended' };
 
 export class Session {
@@ -43,6 +60,10 @@ export class Session {
   #replacedDigest: Buffer | undefined;
   #log: SessionLog | undefined;
   #remembered: RememberedIds | undefined;
+  /** Of its document in the store. */
+  revision = 0;
+  /** From where its numbering can be rebuilt, when not from its beginning. */
+  note: NumberingNote | undefined;
 
   constructor(identity: SessionIdentity, outbox: Outbox) {
     this.identity = identity;
@@ -81,9 +102,10 @@ export class Session {
     this.outbox.attach(peer, after);
   }
 
-  detach(expiry: Timer): void {
+  /** @param expiresAt when it can no longer be resumed, and `expiry` the timer that ends it then */
+  detach(expiresAt: number, expiry: Timer): void {
     this.#release();
-    this.#attachment = { kind: 'detached', expiry };
+    this.#attachment = { kind: 'detached', expiresAt, expiry };
     this.outbox.detach();
   }
 
@@ -95,8 +117,46 @@ export class Session {
     this.outbox.close();
   }
 
+  /** Lets go of its timer: this runtime does nothing more for it. */
+  release(): void {
+    this.#release();
+  }
+
   #release(): void {
     if (this.#attachment.kind === 'detached') this.#attachment.expiry.cancel();
+  }
+
+  /** What the store keeps of it. */
+  record(): SessionRecord {
+    const text = (digest: Buffer | undefined): string | undefined => digest?.toString('base64');
+    return {
+      identity: this.identity,
+      extensions: [...this.extensions],
+      resumeDigest: text(this.#resumeDigest),
+      replacedDigest: text(this.#replacedDigest),
+      expiresAt: this.#attachment.kind === 'detached' ? this.#attachment.expiresAt : undefined,
+      note: this.note,
+    };
+  }
+
+  /** Takes up what the store kept. */
+  restore({ extensions, resumeDigest, replacedDigest, note }: SessionRecord): void {
+    this.note = note;
+    for (const extension of extensions) this.extensions.add(extension);
+    const digest = (text: string | undefined): Buffer | undefined =>
+      text === undefined ? undefined : Buffer.from(text, 'base64');
+    this.#resumeDigest = digest(resumeDigest);
+    this.#replacedDigest = digest(replacedDigest);
+  }
+
+  /** Takes up the parts of its log that the store has. */
+  restoreLog(
+    parts: readonly { readonly log: string; readonly length: number }[],
+    context: SessionLogContext,
+  ): void {
+    if (parts.length === 0) return;
+    this.#log = new SessionLog(this.id, this.outbox);
+    this.#log.restore(parts, context);
   }
 
   /** A fresh resume token. The one that it replaces lives until the client speaks (decision 12). */
@@ -116,9 +176,14 @@ export class Session {
     return genuine;
   }
 
-  /** The client has spoken on its new connection, so the new token reached it, and the old one dies (decision 12). */
-  confirmResumeToken(): void {
+  /**
+   * The client has spoken on its new connection, so the new token reached it, and the old one dies (decision 12).
+   * Whether there was an old one.
+   */
+  confirmResumeToken(): boolean {
+    const isNews = this.#replacedDigest !== undefined;
     this.#replacedDigest = undefined;
+    return isNews;
   }
 
   /** Whether a command with this id came before; remembers it if not (RFC 0001 §6.4). */

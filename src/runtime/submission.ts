@@ -10,8 +10,9 @@ import type { SessionId } from '../protocol/ids.js';
 import { inheritBounds, leaseSubset, requestedLease, type LeaseBounds } from '../protocol/lease.js';
 import type { EngineContext } from './engine-context.js';
 import { newTraceId } from './ids.js';
+import { headText, type RememberedKey } from './job-head.js';
 import type { Priority } from '../protocol/priority.js';
-import { Job } from './job.js';
+import { Job, type JobOrigin } from './job.js';
 import { JobBudget } from './job-budget.js';
 import type { AgentRegistry } from './registry.js';
 
@@ -43,17 +44,16 @@ export interface Requester {
   readonly heartbeatMs: number;
 }
 
-/** A job that has been set up but has no events yet, and what its first event says. */
+/** A job that has been set up but has no events yet. */
 export interface Prepared {
   readonly job: Job;
   readonly agent: Agent | ArcpError;
   readonly arguments: unknown;
-  readonly lease: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
- * The arguments of a child: `context.arguments` where given, else the task and the context (decision 5). Agents get them
- * as they are; what travels is their text.
+ * The arguments of a child: `context.arguments` where given, else the task and the context (decision 5). The context is
+ * one that was read from text, so that a child shares no object with its parent.
  */
 export function childArguments(task: string, context: unknown): unknown {
   if (typeof context === 'object' && context !== null && 'arguments' in context) {
@@ -68,6 +68,7 @@ export function prepareJob(
   requester: Requester,
   registry: AgentRegistry,
   context: EngineContext,
+  key?: RememberedKey,
 ): Prepared {
   const { parent } = submission;
   const { principal, quota, sessionId, heartbeatMs } = requester;
@@ -93,27 +94,29 @@ export function prepareJob(
       ? JobBudget.unbounded
       : new JobBudget(asked.budget ?? new Map(), parent?.origin.budget);
   const agent = resolve(registry, ref);
-  const job = new Job(
-    {
-      id: context.newId('job'),
-      agent: agent instanceof ArcpError ? submission.agent : `${agent.name}@${agent.version}`,
-      principal,
-      quota,
-      sessionId,
-      traceId: submission.traceId ?? parent?.origin.traceId ?? newTraceId(),
-      priority: submission.priority,
-      createdAt: context.clock.now(),
-      correlationId: submission.correlationId,
-      causationId: submission.causationId,
-      parent,
-      delegateId: submission.delegateId,
-      budget,
-      bounds,
-      heartbeatMs,
-    },
-    context,
-  );
-  return { job, agent, arguments: submission.arguments, lease: lease?.asked };
+  const origin: JobOrigin = {
+    id: context.newId('job'),
+    agent: agent instanceof ArcpError ? submission.agent : `${agent.name}@${agent.version}`,
+    principal,
+    quota,
+    sessionId,
+    traceId: submission.traceId ?? parent?.origin.traceId ?? newTraceId(),
+    priority: submission.priority,
+    createdAt: context.clock.now(),
+    correlationId: submission.correlationId,
+    causationId: submission.causationId,
+    parent,
+    delegateId: submission.delegateId,
+    budget,
+    lease: lease?.asked,
+    bounds,
+    heartbeatMs,
+  };
+  const head = context.store.durable
+    ? headText(origin, { arguments: submission.arguments, lease: lease?.asked, key })
+    : undefined;
+  const job = new Job(origin, context, { head });
+  return { job, agent, arguments: submission.arguments };
 }
 
 /** Throws LEASE_SUBSET_VIOLATION when the child asks for more than its parent has now (L4). */

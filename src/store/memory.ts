@@ -1,13 +1,27 @@
 /**
  * The store that forgets at exit: for tests, for embedding, and for runtimes whose jobs need not outlive them.
- * It keeps the port's promises (S1 to S3) except survival.
+ * It keeps the port's promises (S1 to S4) except survival.
  */
 import { ArcpError } from '../protocol/errors.js';
-import type { LogRecord, Store } from './store.js';
+import type {
+  DocumentWrite,
+  LogHead,
+  LogRecord,
+  Store,
+  StoredDocument,
+  StoredRecord,
+  Write,
+} from './store.js';
 
 interface Entry {
   readonly type: string;
   readonly body: string;
+  readonly position: number;
+}
+
+interface Log {
+  readonly head: string | undefined;
+  readonly entries: Entry[];
 }
 
 /** A `Store` in memory. Its groups are what one turn of the event loop produced. */
@@ -17,37 +31,88 @@ export function memoryStore(): Store {
 
 class MemoryStore implements Store {
   readonly grouping = { kind: 'turn' } as const;
-  readonly #logs = new Map<string, Entry[]>();
+  readonly durable = false;
+  readonly #logs = new Map<string, Log>();
+  readonly #documents = new Map<string, StoredDocument>();
+  #position = 0;
 
-  append(group: readonly LogRecord[]): void {
+  append(group: readonly Write[]): void {
+    const restore: (() => void)[] = [];
     let written = 0;
     try {
-      for (const record of group) {
-        this.#write(record);
+      for (const write of group) {
+        if (write.kind === 'record') this.#write(write);
+        else restore.push(this.#put(write));
         written += 1;
       }
     } catch (error) {
-      for (const { log } of group.slice(0, written)) this.#logs.get(log)?.pop();
+      this.#takeBack(group.slice(0, written));
+      for (const one of restore.reverse()) one();
       throw error;
     }
   }
 
   /** (S2) */
-  #write({ log, seq, type, body }: LogRecord): void {
-    const entries = this.#logs.get(log);
-    const length = entries?.length ?? 0;
+  #write({ log: name, seq, type, body, head }: LogRecord): void {
+    const log = this.#logs.get(name);
+    const length = log?.entries.length ?? 0;
     if (seq !== length + 1) {
-      throw new ArcpError('ABORTED', `log ${log} is at ${length}, so ${seq} cannot be appended`);
+      throw new ArcpError('ABORTED', `log ${name} is at ${length}, so ${seq} cannot be appended`);
     }
-    if (entries === undefined) this.#logs.set(log, [{ type, body }]);
-    else entries.push({ type, body });
+    const entry = { type, body, position: (this.#position += 1) };
+    if (log === undefined) {
+      this.#logs.set(name, { head, entries: [entry] });
+    } else {
+      log.entries.push(entry);
+    }
   }
 
-  read(log: string, after: number, limit: number): readonly LogRecord[] {
-    const entries = this.#logs.get(log) ?? [];
+  /** (S2) Returns how to take it back. */
+  #put({ key, revision, text }: DocumentWrite): () => void {
+    const before = this.#documents.get(key);
+    const stored = before?.revision ?? 0;
+    if (revision !== stored + 1) {
+      throw new ArcpError('ABORTED', `document ${key} is at ${stored}, so ${revision} cannot be put`);
+    }
+    if (text === undefined) this.#documents.delete(key);
+    else this.#documents.set(key, { key, revision, text });
+    return () => {
+      if (before === undefined) this.#documents.delete(key);
+      else this.#documents.set(key, before);
+    };
+  }
+
+  /** Removes the records of a refused group that were written already. */
+  #takeBack(written: readonly Write[]): void {
+    for (const write of written) {
+      if (write.kind !== 'record') continue;
+      const log = this.#logs.get(write.log);
+      log?.entries.pop();
+      if (log?.entries.length === 0) this.#logs.delete(write.log);
+    }
+  }
+
+  read(log: string, after: number, limit: number): readonly StoredRecord[] {
+    const entries = this.#logs.get(log)?.entries ?? [];
     return entries
       .slice(after, after + limit)
       .map(({ type, body }, index) => ({ log, seq: after + index + 1, type, body }));
+  }
+
+  positions(log: string): readonly number[] {
+    return this.#logs.get(log)?.entries.map(({ position }) => position) ?? [];
+  }
+
+  heads(limit: number, before?: string): readonly LogHead[] {
+    const all = this.#heads().reverse();
+    const from = before === undefined ? 0 : all.findIndex(({ log }) => log === before) + 1;
+    return all.slice(from, from + limit);
+  }
+
+  documents(prefix: string): readonly StoredDocument[] {
+    return [...this.#documents.values()]
+      .filter(({ key }) => key.startsWith(prefix))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   drop(logs: readonly string[]): void {
@@ -56,5 +121,14 @@ class MemoryStore implements Store {
 
   close(): void {
     this.#logs.clear();
+    this.#documents.clear();
+  }
+
+  #heads(): LogHead[] {
+    return [...this.#logs].flatMap(([log, { head, entries }]) => {
+      const latest = entries.at(-1);
+      if (head === undefined || latest === undefined) return [];
+      return [{ log, head, seq: entries.length, type: latest.type, body: latest.body }];
+    });
   }
 }

@@ -27,10 +27,11 @@ export interface TestConnectOptions extends Omit<ConnectOptions, 'dial' | 'clock
  *
  * @example
  * ```ts
- * await using test = testRuntime({ agents: [greeter] });
+ * const test = testRuntime({ agents: [greeter] });
  * const client = await test.connect();
  * const job = await client.invoke('greeter', { name: 'Ada' });
  * (await job.result()).value; // 'Hello, Ada'
+ * await test.close();
  * ```
  */
 export function testRuntime(options: Omit<RuntimeOptions, 'clock'> = {}): TestRuntime {

@@ -1,8 +1,11 @@
 /** Agents in worker threads (`worker: true`): like the others in all they may do, and stopping nobody when they compute. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Place, ThreadPlaces } from '../../src/agents/thread-places.js';
 import type { Agent } from '../../src/index.js';
+import type { FakeClock } from '../../src/testing/index.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { RawClient } from '../runtime/raw-client.js';
 
@@ -17,6 +20,9 @@ interface Built {
   anonymous(): unknown;
 }
 
+const load = (path: string): Promise<unknown> => import(/* @vite-ignore */ new URL(path, ROOT).href);
+
+let threads: readonly Agent[];
 let runtime: ReturnType<Built['createRuntime']>;
 let client: RawClient;
 
@@ -24,7 +30,6 @@ beforeAll(async () => {
   if (!existsSync(new URL('dist/agents/worker-entry.js', ROOT))) {
     execFileSync(process.execPath, ['.ci/build.mjs'], { cwd: ROOT });
   }
-  const load = (path: string): Promise<unknown> => import(/* @vite-ignore */ new URL(path, ROOT).href);
   const built = (await load('dist/index.js')) as Built;
   const { memoryPair } = (await load('dist/transport/memory.js')) as {
     memoryPair: () => [Transport, Transport];
@@ -33,6 +38,7 @@ beforeAll(async () => {
     threads: Agent[];
     local: Agent;
   };
+  threads = fixture.threads;
   runtime = built.createRuntime({
     agents: [...fixture.threads, fixture.local],
     authenticators: [built.anonymous()],
@@ -114,6 +120,53 @@ describe('an agent in a thread', () => {
         },
       },
     });
+  });
+
+  it('reads the text of a child as it is, byte order mark included', async () => {
+    expect(await run('reads-mark')).toMatchObject({ payload: { value: '\ufefftext' } });
+  });
+
+  it('may leave a refused charge or delegation unheard', async () => {
+    expect(await run('careless')).toMatchObject({ type: 'job.completed', payload: { value: 'done' } });
+  });
+
+  it('delegates to others of its kind, also when parents have all the places', async () => {
+    const jobs = await Promise.all(
+      Array.from({ length: 2 * availableParallelism() + 1 }, () => client.accepted('asks')),
+    );
+    for (const jobId of jobs)
+      expect(await client.terminal(jobId)).toMatchObject({ payload: { value: 'completed' } });
+  }, 30_000);
+
+  it('that sends its own heartbeats is not missed while it waits for a place (decision 23)', async () => {
+    const { testRuntime } = (await load('dist/testing/index.js')) as {
+      testRuntime: (options: { agents: readonly Agent[] }) => {
+        clock: FakeClock;
+        dial: () => Transport;
+        close: () => Promise<void>;
+      };
+    };
+    const { threadPlaces } = (await load('dist/agents/thread-places.js')) as { threadPlaces: ThreadPlaces };
+    const taken: Place[] = [];
+    const tired = Array.from({ length: 64 }, () => new AbortController());
+    const everyone = tired.map(({ signal }) =>
+      threadPlaces.take(signal).then(
+        (place) => taken.push(place),
+        () => undefined,
+      ),
+    );
+    const test = testRuntime({ agents: threads });
+    const patient = new RawClient(test.dial());
+    await patient.open();
+    const jobId = await patient.accepted('beats');
+    await patient.next('job.started');
+    await test.clock.advance(600_000);
+    expect(patient.story(jobId)).toEqual(['job.accepted', 'job.started']);
+    for (const one of tired) one.abort();
+    await Promise.all(everyone);
+    for (const place of taken) place.release();
+    expect((await patient.terminal(jobId)).type).toBe('job.completed');
+    await test.close();
   });
 
   it('may send its own heartbeats', async () => {

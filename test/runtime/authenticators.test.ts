@@ -2,6 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { bearerTokens, type Authenticator } from '../../src/index.js';
+import type { AuthOutcome } from '../../src/runtime/authenticator.js';
+import { Completion } from '../../src/runtime/completion.js';
 import { bench } from './bench.js';
 
 const SECRET = 'kept by both';
@@ -36,13 +38,13 @@ describe('challenge and response', () => {
     expect(challenge.payload.challenge).toBe(`nonce of ${accepted.payload.session_id}`);
   });
 
-  it('the wrong answer is rejected, and the challenge is spent', async () => {
+  it('the wrong answer is session.unauthenticated, and the challenge is spent', async () => {
     await using test = bench({ authenticators: [hmac] });
     const raw = test.raw();
     raw.send('session.open', { auth: { scheme: 'hmac' }, client });
     const { payload } = await raw.next('session.challenge');
     const wrong = raw.send('session.authenticate', { response: 'guess' });
-    expect(await raw.next('session.rejected')).toMatchObject({
+    expect(await raw.next('session.unauthenticated')).toMatchObject({
       correlation_id: wrong,
       payload: { code: 'UNAUTHENTICATED' },
     });
@@ -115,7 +117,8 @@ describe('an authenticator that throws', () => {
       await raw.next('session.challenge');
       raw.send('session.authenticate', { response: 'r' });
     }
-    const { payload } = await raw.next('session.rejected');
+    const answer = when === 'at once' ? 'session.rejected' : 'session.unauthenticated';
+    const { payload } = await raw.next(answer);
     expect(payload.code).toBe('UNAUTHENTICATED');
     expect(payload.message).not.toContain('directory');
     await test.open('ada');
@@ -123,18 +126,137 @@ describe('an authenticator that throws', () => {
 });
 
 describe('bearer tokens', () => {
-  it('several may stand for one principal, and none is guessed by its beginning', () => {
+  it('several may stand for one principal, and none is guessed by its beginning', async () => {
     const authenticator = bearerTokens([
       ['one', 'ada'],
       ['two', 'ada'],
     ]);
-    const asked = (token: string) => authenticator.authenticate({ token, sessionId: 'sess_1' }).kind;
-    expect(['one', 'two', 'on', 'onee', ''].map(asked)).toEqual([
+    const asked = async (token: string) =>
+      (await authenticator.authenticate({ token, sessionId: 'sess_1' })).kind;
+    expect(await Promise.all(['one', 'two', 'on', 'onee', ''].map(asked))).toEqual([
       'accepted',
       'accepted',
       'rejected',
       'rejected',
       'rejected',
     ]);
+  });
+});
+
+it('a bearer token that is empty is refused: it would let in whoever sends none of substance', () => {
+  expect(() => bearerTokens([['', 'ada']])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+});
+
+it('a scheme that is not configured is refused with the names of those that are', async () => {
+  await using test = bench();
+  const raw = test.raw();
+  raw.send('session.open', { auth: { scheme: 'mtls' }, client });
+  const { payload } = await raw.next('session.rejected');
+  expect(payload.message).toContain('not configured');
+  expect(payload.message).toContain('none, bearer');
+});
+
+describe('an authenticator that takes its time', () => {
+  function slow() {
+    const asked: Completion<AuthOutcome>[] = [];
+    const ask = (): Promise<AuthOutcome> => {
+      const completion = new Completion<AuthOutcome>();
+      asked.push(completion);
+      return completion.promise;
+    };
+    const authenticators: Authenticator[] = [
+      { scheme: 'slow', authenticate: ask },
+      { scheme: 'asks', authenticate: () => ({ kind: 'challenge', challenge: 'c', verify: ask }) },
+    ];
+    return { authenticators, asked };
+  }
+  const accepted: AuthOutcome = { kind: 'accepted', principal: 'ada' };
+  const open = { auth: { scheme: 'slow' }, client };
+
+  it('lets in whom it accepts, and nothing counts before but handshakes, which are held', async () => {
+    const { authenticators, asked } = slow();
+    await using test = bench({ authenticators });
+    const raw = test.raw();
+    const id = raw.send('session.open', open);
+    raw.send('ping', {});
+    const second = raw.send('session.open', open);
+    await test.clock.settle();
+    expect(raw.frames).toEqual([]);
+    expect(asked).toHaveLength(1);
+    asked[0]?.resolve(accepted);
+    expect((await raw.next('session.accepted')).correlation_id).toBe(id);
+    expect(await raw.next('nack')).toMatchObject({ correlation_id: second });
+    expect(raw.seen('pong')).toEqual([]);
+  });
+
+  it('takes the next handshake after it has refused one', async () => {
+    const { authenticators, asked } = slow();
+    await using test = bench({ authenticators });
+    const raw = test.raw();
+    raw.send('session.open', open);
+    await test.clock.settle();
+    const second = raw.send('session.open', open);
+    asked[0]?.resolve({ kind: 'rejected', message: 'no' });
+    await raw.next('session.rejected');
+    asked[1]?.resolve(accepted);
+    expect((await raw.next('session.accepted')).correlation_id).toBe(second);
+  });
+
+  it('may look at the answer to a challenge for a while, too', async () => {
+    const { authenticators, asked } = slow();
+    await using test = bench({ authenticators });
+    const raw = test.raw();
+    raw.send('session.open', { auth: { scheme: 'asks' }, client });
+    await raw.next('session.challenge');
+    const answer = raw.send('session.authenticate', { response: 'r' });
+    await test.clock.settle();
+    asked[0]?.resolve(accepted);
+    expect((await raw.next('session.accepted')).correlation_id).toBe(answer);
+  });
+
+  it.each<[string, (asked: Completion<AuthOutcome>) => void]>([
+    [
+      'rejects its promise',
+      (asked) => {
+        asked.reject(new Error('no directory'));
+      },
+    ],
+    [
+      'gives what is no outcome',
+      (asked) => {
+        asked.resolve(undefined as unknown as AuthOutcome);
+      },
+    ],
+  ])('and %s lets nobody in', async (_what, settle) => {
+    const { authenticators, asked } = slow();
+    await using test = bench({ authenticators });
+    const raw = test.raw();
+    raw.send('session.open', open);
+    await test.clock.settle();
+    for (const one of asked) settle(one);
+    const { payload } = await raw.next('session.rejected');
+    expect(payload).toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(payload.message).not.toContain('directory');
+    await raw.open('ada');
+  });
+
+  it('is waited for no longer than for a greeting, and what it says later does not count: 1008', async () => {
+    const { authenticators, asked } = slow();
+    await using test = bench({ authenticators });
+    const raw = test.raw();
+    raw.send('session.open', open);
+    await test.clock.advance(10_000);
+    expect(await raw.closed()).toMatchObject({ code: 1008 });
+    asked[0]?.resolve(accepted);
+    await test.clock.settle();
+    expect(raw.frames).toEqual([]);
+  });
+
+  it('is not flooded meanwhile: more handshakes than may fail close the connection (L7)', async () => {
+    const { authenticators } = slow();
+    await using test = bench({ authenticators });
+    const raw = test.raw();
+    for (let n = 0; n < 7; n += 1) raw.send('session.open', open);
+    expect(await raw.closed()).toMatchObject({ code: 1008 });
   });
 });

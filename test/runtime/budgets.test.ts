@@ -233,3 +233,18 @@ describe('the budget of a child', () => {
     });
   });
 });
+
+it('a charge beyond what a number holds is exact as an amount, and every client can read it', async () => {
+  await using test = bench({ agents: [spender] });
+  const client = await test.connect();
+  const job = await client.invoke('spender', [['credits', '100000000000000000']], {
+    budget: ['credits:900000000000000000'],
+  });
+  const told: unknown[] = [];
+  for await (const event of job) if (event.type === 'metric') told.push(event.payload);
+  const value = Number.MAX_SAFE_INTEGER;
+  expect(told).toMatchObject([
+    { name: 'cost.test', value, amount: '100000000000000000' },
+    { name: 'cost.budget.remaining', value, amount: '800000000000000000' },
+  ]);
+});

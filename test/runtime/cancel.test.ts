@@ -224,3 +224,20 @@ describe('a cancel of a session', () => {
     await other.next('pong');
   });
 });
+
+it('an agent that awaits each of its acts and nothing else can be cancelled, also by another session (J4)', async () => {
+  const busy = defineAgent({
+    name: 'busy',
+    version: '1.0.0',
+    // Bounded, so that a runtime that never gets its turn fails this test and does not hang it.
+    run: async (_in, ctx) => {
+      for (let n = 0; n < 20_000 && !ctx.signal.aborted; n += 1) await ctx.charge('x', '1', 'credits');
+    },
+  });
+  await using test = bench({ agents: [busy] });
+  const [one, other] = [await test.open(), await test.open()];
+  const jobId = await one.accepted('busy');
+  // As a frame from a socket comes: in a turn of its own.
+  setImmediate(() => other.send('cancel', { target: 'job', target_id: jobId }));
+  expect(await one.terminal(jobId)).toMatchObject({ type: 'job.cancelled' });
+});

@@ -226,3 +226,29 @@ describe('a delegation that is refused does not kill its parent', () => {
     });
   });
 });
+
+it('a child shares no object with its parent', async () => {
+  const given = { list: [1] };
+  const child = defineAgent({
+    name: 'changes',
+    version: '1.0.0',
+    run: (input) => {
+      (input as typeof given).list.push(2);
+    },
+  });
+  const parent = defineAgent({
+    name: 'trusts',
+    version: '1.0.0',
+    run: async (_in, ctx) => {
+      await (
+        await ctx.delegate('changes', { arguments: given })
+      ).outcome;
+      return given;
+    },
+  });
+  await using test = bench({ agents: [parent, child] });
+  const client = await test.open();
+  expect(await client.terminal(await client.accepted('trusts'))).toMatchObject({
+    payload: { value: { list: [1] } },
+  });
+});

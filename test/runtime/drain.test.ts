@@ -135,3 +135,54 @@ describe('a runtime that is closed', () => {
     await test.runtime.close();
   });
 });
+
+it('a runtime that is closed while it drains has drained, and leaves no timer behind', async () => {
+  const test = bench({ agents: [deaf] });
+  const client = await test.open();
+  await client.accepted('deaf');
+  const drained = test.runtime.drain(60_000);
+  await test.clock.settle();
+  await test.runtime.close();
+  await drained;
+  expect(test.clock.pending).toBe(0);
+});
+
+describe('a client that has fallen behind while the runtime drains', () => {
+  const talker = defineAgent({
+    name: 'talker',
+    version: '1.0.0',
+    run: (_in, ctx) => {
+      for (let n = 0; n < 100; n += 1) ctx.log('info', 'x'.repeat(1_000));
+      return 'said';
+    },
+  });
+
+  it('sees how its job ended before it is cut off', async () => {
+    const test = bench({ agents: [talker], limits: { softBufferBytes: 10_000 } });
+    const client = await test.open();
+    const jobId = await client.accepted('talker');
+    client.wire.pause();
+    const drained = test.runtime.drain(60_000);
+    await test.clock.advance(59_000);
+    client.wire.resume();
+    expect(await client.terminal(jobId)).toMatchObject({ payload: { value: 'said' } });
+    expect(await client.closed()).toMatchObject({ code: 1001 });
+    await drained;
+    expect(test.clock.pending).toBe(0);
+  });
+
+  it('is waited for no longer than the time that was given', async () => {
+    const test = bench({ agents: [talker], limits: { softBufferBytes: 10_000 } });
+    const client = await test.open();
+    client.wire.pause();
+    client.invoke('talker');
+    await test.clock.settle();
+    let isOver = false;
+    const drained = test.runtime.drain(60_000).then(() => (isOver = true));
+    await test.clock.advance(59_999);
+    expect(isOver).toBe(false);
+    await test.clock.advance(1);
+    await drained;
+    expect(test.clock.pending).toBe(0);
+  });
+});

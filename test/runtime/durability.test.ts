@@ -1,45 +1,36 @@
 /** Law L2: durable before visible. The store here commits when the test says so, or refuses. */
 import { describe, expect, it } from 'vitest';
-import { defineAgent, memoryStore, type LogRecord, type Store } from '../../src/index.js';
+import { defineAgent, memoryStore, type Write } from '../../src/index.js';
 import { Completion } from '../../src/runtime/completion.js';
+import { wrapStore } from '../store/wrapped-store.js';
 import { bench } from './bench.js';
 
 /** A store whose every group waits for the test. */
-class SlowStore implements Store {
-  readonly grouping = { kind: 'turn' } as const;
-  readonly groups: { readonly records: readonly LogRecord[]; readonly done: Completion }[] = [];
-  readonly #inner = memoryStore();
-  atOnce = false;
-
-  append(records: readonly LogRecord[]): void | Promise<void> {
-    if (this.atOnce) return this.#inner.append(records);
-    const done = new Completion();
-    this.groups.push({ records, done });
-    return done.promise;
-  }
-
-  /** Commits the oldest group. */
-  commit(): void {
-    const group = this.groups.shift();
-    void this.#inner.append(group?.records ?? []);
-    group?.done.resolve();
-  }
-
-  refuse(): void {
-    this.groups.shift()?.done.reject(new Error('disk full'));
-  }
-
-  read(log: string, after: number, limit: number): readonly LogRecord[] | Promise<readonly LogRecord[]> {
-    return this.#inner.read(log, after, limit);
-  }
-
-  drop(logs: readonly string[]): void | Promise<void> {
-    return this.#inner.drop(logs);
-  }
-
-  close(): void | Promise<void> {
-    return this.#inner.close();
-  }
+function slowStore() {
+  const inner = memoryStore();
+  const groups: { readonly records: readonly Write[]; readonly done: Completion }[] = [];
+  const slow = {
+    groups,
+    atOnce: false,
+    /** Commits the oldest group. */
+    commit(): void {
+      const group = groups.shift();
+      void inner.append(group?.records ?? []);
+      group?.done.resolve();
+    },
+    refuse(): void {
+      groups.shift()?.done.reject(new Error('disk full'));
+    },
+  };
+  const store = wrapStore(inner, {
+    append: (records) => {
+      if (slow.atOnce) return inner.append(records);
+      const done = new Completion();
+      groups.push({ records, done });
+      return done.promise;
+    },
+  });
+  return Object.assign(slow, store);
 }
 
 function setUp() {
@@ -65,11 +56,12 @@ function setUp() {
       },
     }),
   ];
-  const store = new SlowStore();
+  const store = slowStore();
   return { ran, store, test: bench({ agents, store }) };
 }
 
-const types = (records: readonly LogRecord[]): string[] => records.map(({ type }) => type);
+const types = (writes: readonly Write[]): string[] =>
+  writes.map((write) => (write.kind === 'record' ? write.type : write.key));
 
 describe('until the store has committed it', () => {
   it('no event is seen, and no agent runs (L2, R1)', async () => {
@@ -245,7 +237,7 @@ describe('when the store refuses a group', () => {
   });
 
   it('of a child, its parent learns that it failed, and gets the budget back', async () => {
-    const store = new SlowStore();
+    const store = slowStore();
     store.atOnce = true;
     const boss = defineAgent({
       name: 'boss',
@@ -274,14 +266,7 @@ describe('when the store refuses a group', () => {
 });
 
 it('a store that cannot forget does not take the runtime down', async () => {
-  const inner = memoryStore();
-  const store: Store = {
-    grouping: inner.grouping,
-    append: (group) => inner.append(group),
-    read: (log, after, limit) => inner.read(log, after, limit),
-    drop: () => Promise.reject(new Error('locked')),
-    close: () => inner.close(),
-  };
+  const store = wrapStore(memoryStore(), { drop: () => Promise.reject(new Error('locked')) });
   await using test = bench({ store });
   const client = await test.open();
   client.invoke('Bad@');

@@ -62,6 +62,64 @@ describe('a repeat of a request with its key', () => {
     expect(one.seen('job.cancelled')).toHaveLength(1);
   });
 
+  const streamed = defineAgent({
+    name: 'streamed',
+    version: '1.0.0',
+    run: async (_in, ctx) => {
+      const stream = ctx.openResult({ chunkBytes: 4 });
+      await new Promise((resolve) => stream.write('first half, ', resolve));
+      if ((_in as { readonly waits?: true }).waits) await new Promise((resolve) => (goOn = resolve));
+      stream.end('second half');
+    },
+  });
+  let goOn: (value?: unknown) => void = () => undefined;
+
+  it('from another session gets the whole story of a job that is over: its streamed result, and one terminal', async () => {
+    await using test = bench({ agents: [streamed] });
+    const [one, other] = [await test.open(), await test.open()];
+    const jobId = await one.accepted('streamed', {}, key);
+    await one.terminal(jobId);
+    const story = one.story(jobId);
+    const id = other.invoke('streamed', {}, key);
+    expect(await other.terminal(jobId)).toMatchObject({ correlation_id: id, payload: { result_size: 23 } });
+    expect(other.story(jobId)).toEqual(['job.accepted', ...story]);
+    expect(other.events().map(({ event_seq }) => event_seq)).toEqual([0, ...story].map((_, n) => n + 1));
+    await other.accepted('streamed', {}, key);
+    await test.clock.settle();
+    expect(other.seen('job.result_chunk')).toHaveLength(one.seen('job.result_chunk').length);
+    const again = test.raw();
+    await again.resume(other.resumeToken, 0);
+    await test.clock.settle();
+    expect(again.events()).toEqual(other.events());
+  });
+
+  it('from another session gets what has happened to a job that runs, and then what happens', async () => {
+    await using test = bench({ agents: [streamed] });
+    const [one, other] = [await test.open(), await test.open()];
+    const jobId = await one.accepted('streamed', { waits: true }, key);
+    await test.clock.settle();
+    const soFar = one.story(jobId);
+    other.invoke('streamed', { waits: true }, key);
+    other.invoke('streamed', { waits: true }, key);
+    await test.clock.settle();
+    expect(other.story(jobId)).toEqual(['job.accepted', 'job.accepted', ...soFar]);
+    goOn();
+    await other.terminal(jobId);
+    expect(other.story(jobId)).toEqual(['job.accepted', 'job.accepted', ...one.story(jobId)]);
+  });
+
+  it('is told what was told at first: the lease, and when the job was accepted', async () => {
+    await using test = bench({ agents: [forever] });
+    const client = await test.open();
+    const extra = { ...key, payload: { lease_request: { expires_at: '2027-01-01T00:00:00Z', custom: [1] } } };
+    await client.accepted('forever', {}, extra);
+    await test.clock.advance(5_000);
+    await client.accepted('forever', {}, extra);
+    const [first, second] = client.seen('job.accepted').map(({ payload }) => payload);
+    expect(first).toMatchObject({ lease: { custom: [1] }, accepted_at: '2026-01-01T00:00:00.000Z' });
+    expect(second).toEqual(first);
+  });
+
   it('in the same turn finds the same job', async () => {
     const { agent, runs } = counting();
     await using test = bench({ agents: [agent] });

@@ -212,3 +212,26 @@ it('an agent that waits for ctx.flushed() may tell as much as it likes', async (
   const client = await test.open();
   expect(await client.terminal(await client.accepted('it'))).toMatchObject({ type: 'job.completed' });
 });
+
+it('an agent that tells many megabytes in one turn fails with BACKPRESSURE_OVERFLOW, however few its events (L7)', async () => {
+  const agent = agentThat((ctx) => {
+    for (let n = 0; n < 200; n += 1) ctx.log('info', 'x'.repeat(1_000_000));
+  });
+  await using test = bench({ agents: [agent] });
+  const client = await test.open();
+  const jobId = await client.accepted('it');
+  expect(await client.terminal(jobId)).toMatchObject({ payload: { code: 'BACKPRESSURE_OVERFLOW' } });
+  expect(client.seen('log').length).toBeLessThan(70);
+});
+
+it('an agent that pauses may tell more megabytes than may wait for the store', async () => {
+  const agent = agentThat(async (ctx) => {
+    for (let n = 0; n < 20; n += 1) {
+      ctx.log('info', 'x'.repeat(1_000));
+      await ctx.flushed();
+    }
+  });
+  await using test = bench({ agents: [agent], limits: { maxPendingBytes: 5_000 } });
+  const client = await test.open();
+  expect(await client.terminal(await client.accepted('it'))).toMatchObject({ type: 'job.completed' });
+});

@@ -1,22 +1,16 @@
-/** The journal on its own: J1 to J3, whatever the store does and whenever. */
+/** The journal on its own: J1 to J4, whatever the store does and whenever. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventLog, type LogEvent } from '../../src/runtime/event-log.js';
 import { Completion } from '../../src/runtime/completion.js';
 import { Journal } from '../../src/runtime/journal.js';
 import { Timestamps } from '../../src/runtime/timestamps.js';
-import { memoryStore, type LogRecord, type Store } from '../../src/index.js';
+import { memoryStore, type Store, type Write } from '../../src/index.js';
 import { FakeClock } from '../../src/testing/index.js';
+import { wrapStore } from '../store/wrapped-store.js';
 
 function setUp(append: Store['append'], grouping: Store['grouping'] = { kind: 'turn' }) {
-  const inner = memoryStore();
-  const store: Store = {
-    grouping,
-    append,
-    read: (log, after, limit) => inner.read(log, after, limit),
-    drop: (logs) => inner.drop(logs),
-    close: () => inner.close(),
-  };
+  const store = wrapStore(memoryStore(), { grouping, append });
   const lost: [string, number[]][] = [];
   const journal = new Journal(store, (log, events) => lost.push([log.id, events.map(({ seq }) => seq)]));
   const shown: [string, number][] = [];
@@ -59,7 +53,7 @@ describe('the journal', () => {
         groups.push(group.length);
         return inner.append(group);
       },
-      { kind: 'batch', records: 3 },
+      { kind: 'batch', writes: 3 },
     );
     const say = (): unknown => logs[0]?.append('log', { level: 'info', message: '' });
     say();
@@ -72,6 +66,23 @@ describe('the journal', () => {
     for (let n = 0; n < 3; n += 1) say();
     await Promise.resolve();
     expect(groups).toEqual([2, 3]);
+  });
+
+  it.each<[string, Store['grouping'], number]>([
+    ['one by one', { kind: 'turn' }, 1],
+    ['by full batches', { kind: 'batch', writes: 3 }, 3],
+  ])('leaves the event loop its turns while events are awaited %s (J4)', async (_how, grouping, burst) => {
+    const inner = memoryStore();
+    const { logs, journal } = setUp((group) => inner.append(group), grouping);
+    const turns = { count: 0 };
+    const tick = setInterval(() => (turns.count += 1), 0);
+    let rounds = 0;
+    for (; rounds < 20_000 && turns.count === 0; rounds += 1) {
+      for (let n = 0; n < burst; n += 1) logs[0]?.append('log', { level: 'info', message: '' });
+      await journal.flushed();
+    }
+    clearInterval(tick);
+    expect(rounds).toBeLessThan(20_000);
   });
 
   it('flushed() resolves when nothing is to be done, and after a refusal as after a commit', async () => {
@@ -97,7 +108,7 @@ describe('the journal', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
         const inner = memoryStore();
-        const flights: { group: readonly LogRecord[]; done: Completion }[] = [];
+        const flights: { group: readonly Write[]; done: Completion }[] = [];
         const { logs, shown, lost, journal } = setUp((group) => {
           const done = new Completion();
           flights.push({ group, done });

@@ -1,20 +1,21 @@
 /** The outbox on its own (O1, O2), over a store that takes its time to read, and fails at it. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defineAgent, memoryStore, type LogRecord, type Store } from '../../src/index.js';
-import type { LogEvent } from '../../src/runtime/event-log.js';
+import { defineAgent, memoryStore, type LogRecord } from '../../src/index.js';
+import { EventLog, type LogEvent } from '../../src/runtime/event-log.js';
+import { Journal } from '../../src/runtime/journal.js';
+import { Timestamps } from '../../src/runtime/timestamps.js';
 import { limitsWith } from '../../src/runtime/limits.js';
 import { Outbox, type EventSink } from '../../src/runtime/outbox.js';
 import { FakeClock } from '../../src/testing/index.js';
+import { wrapStore } from '../store/wrapped-store.js';
 import { bench } from './bench.js';
 
 /** A memory store whose reads wait for a turn, and fail as often as they are told to. */
 function lateStore() {
   const inner = memoryStore();
   const failures = { left: 0 };
-  const store: Store = {
-    grouping: inner.grouping,
-    append: (group) => inner.append(group),
+  const store = wrapStore(inner, {
     read: async (log, after, limit) => {
       await new Promise((resolve) => setImmediate(resolve));
       if (failures.left > 0) {
@@ -23,9 +24,7 @@ function lateStore() {
       }
       return inner.read(log, after, limit);
     },
-    drop: (logs) => inner.drop(logs),
-    close: () => inner.close(),
-  };
+  });
   return { store, failures };
 }
 
@@ -70,7 +69,13 @@ describe('the outbox', () => {
           if (one.do === 'event') {
             const seq = (seqs.get(one.log) ?? 0) + 1;
             seqs.set(one.log, seq);
-            const event = { log: one.log, seq, type: 'log', body: `${one.log} ${seq}` };
+            const event = {
+              kind: 'record',
+              log: one.log,
+              seq,
+              type: 'log',
+              body: `${one.log} ${seq}`,
+            } as const;
             void store.append([event]);
             all.push(event.body);
             outbox.onEvent(event as LogEvent);
@@ -105,6 +110,24 @@ describe('the outbox', () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('a session that has ended', () => {
+  it('is let go by the logs that it watched, and never comes back to them (L7)', async () => {
+    const clock = new FakeClock();
+    const limits = limitsWith();
+    const journal = new Journal(memoryStore(), () => undefined);
+    const log = new EventLog('job_a', {}, { journal, timestamps: new Timestamps(clock) });
+    const [stays, goes] = [0, 1].map(() => new Outbox(memoryStore(), limits, () => undefined));
+    if (stays === undefined || goes === undefined) throw new Error('there are two');
+    for (const outbox of [goes, stays]) log.observe(outbox);
+    goes.close();
+    log.append('log', { level: 'info', message: '' });
+    await journal.flushed();
+    log.observe(goes);
+    expect(log.observers).toEqual([stays]);
+    expect(stays.lastSeq).toBe(1);
   });
 });
 

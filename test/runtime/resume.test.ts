@@ -280,3 +280,17 @@ it('a session.resume on an open session is a nack FAILED_PRECONDITION', async ()
   expect(await raw.next('nack')).toMatchObject({ payload: { code: 'FAILED_PRECONDITION' } });
   expect(new ArcpError('RESUME_WINDOW_EXPIRED', '').retryable).toBe(false);
 });
+
+it('a resume beyond what the session was told is refused, and leaves the session and its connection alone (L6)', async () => {
+  await using test = bench();
+  const client = await test.open();
+  const raw = test.raw();
+  raw.send('session.resume', { resume_token: client.resumeToken, last_event_seq: 1 });
+  expect(await raw.next('session.rejected')).toMatchObject({
+    payload: { code: 'RESUME_WINDOW_EXPIRED', details: { last_event_seq: 0 } },
+  });
+  const ping = client.send('ping', {});
+  await client.next('pong', (frame) => frame.correlation_id === ping);
+  await raw.resume(client.resumeToken, 0);
+  expect(await client.closed()).toMatchObject({ code: 1000 });
+});

@@ -2,27 +2,25 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { defineAgent, memoryStore, type LogRecord, type Store } from '../../src/index.js';
+import { defineAgent, memoryStore, type Store } from '../../src/index.js';
+import { wrapStore } from '../store/wrapped-store.js';
 import { bench } from './bench.js';
 
 /** A memory store that tells which logs it holds. */
 function watchedStore(): Store & { readonly logs: Set<string> } {
   const inner = memoryStore();
   const logs = new Set<string>();
-  return {
-    logs,
-    grouping: inner.grouping,
-    append: (group: readonly LogRecord[]) => {
-      for (const { log } of group) logs.add(log);
+  const store = wrapStore(inner, {
+    append: (group) => {
+      for (const write of group) if (write.kind === 'record') logs.add(write.log);
       return inner.append(group);
     },
-    read: (log, after, limit) => inner.read(log, after, limit),
     drop: (dropped) => {
       for (const log of dropped) logs.delete(log);
       return inner.drop(dropped);
     },
-    close: () => inner.close(),
-  };
+  });
+  return { ...store, logs };
 }
 
 const echo = defineAgent({ name: 'echo', version: '1.0.0', run: (input) => input });

@@ -1,18 +1,53 @@
-/** One suite over every store: the port's promises S1 to S3. */
+/** One suite over every store: the port's promises S1 to S4. */
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ArcpError } from '../../src/index.js';
 import { memoryStore } from '../../src/store/memory.js';
-import type { LogRecord, Store } from '../../src/store/store.js';
+import { sqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import type { DocumentWrite, LogRecord, Store, StoredRecord } from '../../src/store/store.js';
+
+const folders: string[] = [];
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'arcp-store-'));
+  folders.push(folder);
+  return folder;
+}
 
 /** Each makes an empty store. */
-const STORES: [name: string, make: () => Store][] = [['memory', memoryStore]];
+const STORES: [name: string, make: () => Store][] = [
+  ['memory', memoryStore],
+  ['sqlite', () => sqliteStore({ folder: temporaryFolder(), durability: 'normal' })],
+];
 
 const record = (log: string, seq: number, body = `"n":${seq}}`): LogRecord => ({
+  kind: 'record',
   log,
   seq,
   type: 'log',
   body,
+});
+
+/** As it is read back. */
+const stored = (written: LogRecord): StoredRecord => ({
+  log: written.log,
+  seq: written.seq,
+  type: written.type,
+  body: written.body,
+});
+
+const document = (key: string, revision: number, text?: string): DocumentWrite => ({
+  kind: 'document',
+  key,
+  revision,
+  text,
 });
 
 describe.each(STORES)('the %s store', (_name, make) => {
@@ -20,15 +55,13 @@ describe.each(STORES)('the %s store', (_name, make) => {
     const store = make();
     await store.append([record('job_a', 1), record('job_b', 1), record('job_a', 2)]);
     await store.append([record('job_a', 3)]);
-    expect(await store.read('job_a', 0, 10)).toEqual([
-      record('job_a', 1),
-      record('job_a', 2),
-      record('job_a', 3),
-    ]);
-    expect(await store.read('job_a', 1, 1)).toEqual([record('job_a', 2)]);
+    expect(await store.read('job_a', 0, 10)).toEqual(
+      [record('job_a', 1), record('job_a', 2), record('job_a', 3)].map(stored),
+    );
+    expect(await store.read('job_a', 1, 1)).toEqual([record('job_a', 2)].map(stored));
     expect(await store.read('job_a', 3, 10)).toEqual([]);
     expect(await store.read('job_a', 99, 10)).toEqual([]);
-    expect(await store.read('job_b', 0, 10)).toEqual([record('job_b', 1)]);
+    expect(await store.read('job_b', 0, 10)).toEqual([record('job_b', 1)].map(stored));
     await store.close();
   });
 
@@ -37,7 +70,7 @@ describe.each(STORES)('the %s store', (_name, make) => {
     for (const log of ['job_none', '', '__proto__', 'constructor'])
       expect(await store.read(log, 0, 10)).toEqual([]);
     await store.append([record('__proto__', 1)]);
-    expect(await store.read('__proto__', 0, 10)).toEqual([record('__proto__', 1)]);
+    expect(await store.read('__proto__', 0, 10)).toEqual([record('__proto__', 1)].map(stored));
     await store.close();
   });
 
@@ -68,10 +101,10 @@ describe.each(STORES)('the %s store', (_name, make) => {
       await store.append([record('job_a', 1)]);
       const append = async (): Promise<void> => store.append(group);
       await expect(append()).rejects.toThrow(ArcpError);
-      expect(await store.read('job_a', 0, 10)).toEqual([record('job_a', 1)]);
+      expect(await store.read('job_a', 0, 10)).toEqual([record('job_a', 1)].map(stored));
       expect(await store.read('job_b', 0, 10)).toEqual([]);
       await store.append([record('job_a', 2), record('job_b', 1)]);
-      expect(await store.read('job_a', 1, 10)).toEqual([record('job_a', 2)]);
+      expect(await store.read('job_a', 1, 10)).toEqual([record('job_a', 2)].map(stored));
       await store.close();
     },
   );
@@ -81,9 +114,9 @@ describe.each(STORES)('the %s store', (_name, make) => {
     await store.append([record('job_a', 1), record('job_b', 1), record('job_c', 1)]);
     await store.drop(['job_a', 'job_none', 'job_c']);
     expect(await store.read('job_a', 0, 10)).toEqual([]);
-    expect(await store.read('job_b', 0, 10)).toEqual([record('job_b', 1)]);
+    expect(await store.read('job_b', 0, 10)).toEqual([record('job_b', 1)].map(stored));
     await store.append([record('job_a', 1, '"again":1}')]);
-    expect(await store.read('job_a', 0, 10)).toEqual([record('job_a', 1, '"again":1}')]);
+    expect(await store.read('job_a', 0, 10)).toEqual([record('job_a', 1, '"again":1}')].map(stored));
     await store.close();
   });
 
@@ -106,7 +139,7 @@ describe.each(STORES)('the %s store', (_name, make) => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 30 }), async (actions) => {
         const store = make();
-        const model = new Map<string, LogRecord[]>();
+        const model = new Map<string, StoredRecord[]>();
         for (const [index, one] of actions.entries()) {
           if (one.do === 'drop') {
             await store.drop(one.logs);
@@ -125,7 +158,9 @@ describe.each(STORES)('the %s store', (_name, make) => {
           if (refused) await expect(append()).rejects.toThrow();
           else {
             await append();
-            for (const written of group) model.set(written.log, [...(model.get(written.log) ?? []), written]);
+            for (const written of group) {
+              model.set(written.log, [...(model.get(written.log) ?? []), stored(written)]);
+            }
           }
         }
         for (const name of ['job_a', 'job_b', 'sess_c']) {
@@ -133,7 +168,88 @@ describe.each(STORES)('the %s store', (_name, make) => {
         }
         await store.close();
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
+  });
+
+  it('puts positions in the order of commit, over all logs (S4)', async () => {
+    const store = make();
+    await store.append([record('job_a', 1), record('job_b', 1), record('job_a', 2)]);
+    await store.append([record('sess_c', 1), record('job_b', 2), record('job_a', 3)]);
+    const places = await Promise.all(
+      ['job_a', 'job_b', 'sess_c'].map(async (log) =>
+        (await store.positions(log)).map((position, index) => ({ position, place: `${log}.${index + 1}` })),
+      ),
+    );
+    const inOrder = places.flat().sort((one, other) => one.position - other.position);
+    expect(inOrder.map(({ place }) => place)).toEqual([
+      'job_a.1',
+      'job_b.1',
+      'job_a.2',
+      'sess_c.1',
+      'job_b.2',
+      'job_a.3',
+    ]);
+    expect(await store.positions('job_none')).toEqual([]);
+    await store.close();
+  });
+
+  it('knows which logs have a head, and what came last in each', async () => {
+    const store = make();
+    await store.append([
+      { ...record('job_a', 1), head: 'of a' },
+      { ...record('job_b', 1), head: 'of b' },
+      record('sess_c', 1),
+      { ...record('job_d', 1), head: 'of d' },
+    ]);
+    await store.append([{ ...record('job_b', 2, '"end":2}'), type: 'job.completed' }]);
+    const a = { log: 'job_a', head: 'of a', seq: 1, type: 'log', body: '"n":1}' };
+    const b = { log: 'job_b', head: 'of b', seq: 2, type: 'job.completed', body: '"end":2}' };
+    const d = { log: 'job_d', head: 'of d', seq: 1, type: 'log', body: '"n":1}' };
+    expect(await store.heads(10)).toEqual([d, b, a]);
+    expect(await store.heads(2)).toEqual([d, b]);
+    expect(await store.heads(2, 'job_b')).toEqual([a]);
+    await store.drop(['job_d']);
+    expect(await store.heads(10)).toEqual([b, a]);
+    await store.close();
+  });
+
+  it('replaces documents as a whole, one revision after the other (S2)', async () => {
+    const store = make();
+    await store.append([
+      document('session/a', 1, 'one'),
+      document('session/b', 1, '🎈'),
+      document('other', 1, 'x'),
+    ]);
+    await store.append([document('session/a', 2, 'two')]);
+    const a = { key: 'session/a', revision: 2, text: 'two' };
+    const b = { key: 'session/b', revision: 1, text: '🎈' };
+    expect(await store.documents('session/')).toEqual([a, b]);
+    await store.append([document('session/b', 2)]);
+    expect(await store.documents('session/')).toEqual([a]);
+    expect(await store.documents('')).toHaveLength(2);
+    await store.close();
+  });
+
+  it.each<[string, DocumentWrite]>([
+    ['a repeat', document('session/a', 1, 'again')],
+    ['a gap', document('session/a', 3, 'late')],
+    ['a new document that does not begin at 1', document('session/b', 2, 'new')],
+    ['the removal of one that is not there', document('session/b', 0)],
+  ])('refuses %s of a document, and the whole group with it (S1, S2)', async (_what, wrong) => {
+    const store = make();
+    await store.append([document('session/a', 1, 'one'), { ...record('job_a', 1), head: 'of a' }]);
+    const append = async (): Promise<void> =>
+      store.append([
+        document('other', 1, 'x'),
+        record('job_a', 2),
+        { ...record('job_b', 1), head: 'of b' },
+        wrong,
+      ]);
+    await expect(append()).rejects.toThrow(ArcpError);
+    expect(await store.documents('')).toEqual([{ key: 'session/a', revision: 1, text: 'one' }]);
+    expect((await store.heads(10)).map(({ log, seq }) => [log, seq])).toEqual([['job_a', 1]]);
+    expect(await store.read('job_b', 0, 10)).toEqual([]);
+    await store.close();
   });
 });

@@ -1,0 +1,71 @@
+/**
+ * Forgets whole logs (law L7) without losing count (law L3): a session's numbering is rebuilt from its logs after a
+ * restart, so that before one of them goes, the session notes how far the numbering had come with it.
+ *
+ * (F1) A log goes after everything that was appended to it is committed.
+ * (F2) With a durable store, the notes of the sessions are committed before the logs go. Logs go in batches, since each
+ *      batch costs each session one note at most.
+ */
+import type { Clock, Timer } from '../clock.js';
+import type { Store } from '../store/store.js';
+import type { Journal } from './journal.js';
+import type { Logger } from './logger.js';
+import type { SessionTable } from './session-table.js';
+
+const BATCH = 256;
+const LONGEST_WAIT_MS = 1_000;
+
+export interface ForgettingContext {
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly sessions: SessionTable;
+}
+
+export class Forgetting {
+  readonly #context: ForgettingContext;
+  #waiting: string[] = [];
+  #timer: Timer | undefined;
+
+  constructor(context: ForgettingContext) {
+    this.#context = context;
+  }
+
+  forget(logs: readonly string[]): void {
+    if (!this.#context.store.durable) {
+      this.#drop(logs);
+      return;
+    }
+    this.#waiting.push(...logs);
+    if (this.#waiting.length >= BATCH) this.#dropWaiting();
+    else this.#timer ??= this.#context.clock.timer(LONGEST_WAIT_MS, () => this.#dropWaiting());
+  }
+
+  /** What still waits stays in the store; the next life forgets it. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#waiting = [];
+  }
+
+  #dropWaiting(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const logs = this.#waiting;
+    this.#waiting = [];
+    if (logs.length > 0) this.#drop(logs);
+  }
+
+  #drop(logs: readonly string[]): void {
+    const { store, journal, sessions, logger } = this.#context;
+    const drop = async (): Promise<void> => {
+      await journal.flushed();
+      if (store.durable) await sessions.noteBefore(new Set(logs));
+      await store.drop(logs);
+    };
+    drop().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error({ logs: logs.length, reason }, 'the store cannot forget logs');
+    });
+  }
+}

@@ -1,0 +1,52 @@
+/** What the store keeps of a job beside its events: what it takes to go on with it after a restart. No client sees it. */
+import type { JobId, SessionId } from '../protocol/ids.js';
+import type { Priority } from '../protocol/priority.js';
+import type { Job } from './job.js';
+
+export interface JobHead {
+  readonly agent: string;
+  readonly principal: string;
+  readonly quota: string;
+  readonly sessionId: SessionId;
+  readonly traceId: string;
+  readonly priority: Priority;
+  readonly createdAt: number;
+  readonly correlationId?: string | undefined;
+  readonly causationId?: string | undefined;
+  readonly parentId?: JobId | undefined;
+  readonly delegateId?: string | undefined;
+  readonly heartbeatMs: number;
+  readonly arguments: unknown;
+  /** As it was asked for. */
+  readonly lease?: Readonly<Record<string, unknown>> | undefined;
+  /** Its own and its ancestors'. */
+  readonly expiresAt?: number | undefined;
+  readonly modelUse?: readonly string[] | undefined;
+  readonly key?: RememberedKey | undefined;
+}
+
+/** The idempotency key that it was asked for under. */
+export interface RememberedKey {
+  readonly key: string;
+  /** The request's fingerprint. */
+  readonly request: string;
+}
+
+export function headText(
+  origin: Omit<Job['origin'], 'budget'>,
+  rest: Pick<JobHead, 'arguments' | 'lease' | 'key'>,
+): string {
+  const { id: _id, parent, bounds, ...plain } = origin;
+  const head: JobHead = {
+    ...plain,
+    parentId: parent?.id,
+    expiresAt: bounds.expiresAt,
+    modelUse: bounds.modelUse,
+    ...rest,
+  };
+  return JSON.stringify(head);
+}
+
+export function parseHead(text: string): JobHead {
+  return JSON.parse(text) as JobHead;
+}

@@ -1,0 +1,273 @@
+/**
+ * Picking up after the process ended, whether it was stopped or killed (laws L1 to L3).
+ *
+ * (V1) Sessions come back detached, with the numbering that they had: the events of their logs in the order of commit.
+ * (V2) Jobs that had ended can be asked about again. A job that had not started is started. One that was running
+ *      fails with ABORTED, or is started again where its agent says so and nothing of its result was streamed yet.
+ * (V3) A child of a job that was running fails: its parent will ask anew, if it is started again.
+ * (V4) What a tree of jobs had spent stays spent (L4).
+ */
+import type { Agent } from '../agents/agent.js';
+import { parseAgentRef } from '../protocol/agent-ref.js';
+import { parseAmount, type Budget } from '../protocol/cost-budget.js';
+import { ArcpError } from '../protocol/errors.js';
+import type { JobId } from '../protocol/ids.js';
+import type { JobState } from '../protocol/job-state.js';
+import { requestedLease, type LeaseBounds } from '../protocol/lease.js';
+import type { LogHead, StoredRecord } from '../store/store.js';
+import { failed, type Ending, type TerminalType } from './ending.js';
+import type { Engine } from './engine.js';
+import { Job } from './job.js';
+import { JobBudget } from './job-budget.js';
+import { parseHead, type JobHead } from './job-head.js';
+import { JOB_RESTARTED, JobRun } from './job-run.js';
+import type { Place } from './outbox.js';
+import { SESSION_HEAD, sessionOfLog } from './session-log.js';
+import type { SessionRecord } from './session.js';
+import { SESSION_DOCUMENTS } from './session-table.js';
+
+/** What was found. */
+export interface Recovery {
+  readonly sessions: number;
+  /** Jobs that had ended. */
+  readonly ended: number;
+  /** Jobs that go on: started for the first time, or again. */
+  readonly started: number;
+  /** Jobs that were running and failed. */
+  readonly failed: number;
+}
+
+/** Logs and records that are read in one go. */
+const BATCH = 500;
+
+interface KeptJob {
+  readonly job: Job;
+  readonly head: JobHead;
+  readonly length: number;
+}
+
+/** Takes up everything that the store has. Called once, before the first connection. */
+export async function recover(engine: Engine): Promise<Recovery> {
+  const heads = await allHeads(engine);
+  const jobs = new Map<JobId, KeptJob>();
+  for (const head of heads) {
+    if (head.head === SESSION_HEAD) continue;
+    const kept = await restoreJob(engine, head, jobs);
+    jobs.set(kept.job.id, kept);
+  }
+  const sessions = await restoreSessions(engine, heads, jobs);
+  const counts = { started: 0, failed: 0 };
+  const unfinished: KeptJob[] = [];
+  for (const kept of jobs.values()) {
+    if (kept.job.isOver) engine.jobs.restored(kept.job);
+    else unfinished.push(kept);
+  }
+  // Children were begun after their parents, so that the latest are the deepest (R4).
+  for (const kept of unfinished.reverse()) counts[await goOn(engine, kept, jobs)] += 1;
+  await engine.journal.flushed();
+  return { sessions, ended: jobs.size - unfinished.length, ...counts };
+}
+
+/** Oldest first. */
+async function allHeads({ store }: Engine): Promise<LogHead[]> {
+  const heads: LogHead[] = [];
+  for (let before: string | undefined; ; before = heads.at(-1)?.log) {
+    const page = await store.heads(BATCH, before);
+    heads.push(...page);
+    if (page.length < BATCH) return heads.reverse();
+  }
+}
+
+async function restoreJob(
+  engine: Engine,
+  { log, head: text, seq, type, body }: LogHead,
+  jobs: ReadonlyMap<JobId, KeptJob>,
+): Promise<KeptJob> {
+  const head = parseHead(text);
+  const id = log as JobId;
+  const parent = head.parentId === undefined ? undefined : jobs.get(head.parentId)?.job;
+  const asked = requestedLease({ lease_request: head.lease })?.budget;
+  const budget = parent === undefined && asked !== undefined ? new JobBudget(asked) : JobBudget.unbounded;
+  const bounds: LeaseBounds = {
+    ...(head.expiresAt === undefined ? {} : { expiresAt: head.expiresAt }),
+    ...(head.modelUse === undefined ? {} : { modelUse: head.modelUse }),
+  };
+  const { arguments: _arguments, lease: _lease, key, parentId: _parentId, ...origin } = head;
+  const job = new Job(
+    {
+      ...origin,
+      id,
+      correlationId: origin.correlationId,
+      causationId: origin.causationId,
+      delegateId: origin.delegateId,
+      parent,
+      budget,
+      bounds,
+    },
+    engine,
+    { length: seq },
+  );
+  const ending = endingOf({ type, body });
+  if (ending === undefined) {
+    const { state, heartbeats } = await foldOf(engine, log);
+    job.restore(state, heartbeats);
+  } else {
+    job.restore(STATE_OF[ending.type], 0, ending);
+  }
+  if (key !== undefined) engine.keys.remember(origin, key.key, key.request, job);
+  return { job, head, length: seq };
+}
+
+const STATE_OF = {
+  'job.completed': 'completed',
+  'job.failed': 'failed',
+  'job.cancelled': 'cancelled',
+} as const satisfies Record<TerminalType, JobState>;
+
+function endingOf({ type, body }: Pick<StoredRecord, 'type' | 'body'>): Ending | undefined {
+  if (!Object.hasOwn(STATE_OF, type)) return undefined;
+  return { type: type as TerminalType, text: JSON.stringify(payloadOf({ body })) };
+}
+
+function payloadOf({ body }: Pick<StoredRecord, 'body'>): unknown {
+  return (JSON.parse(`{${body}`) as { readonly payload: unknown }).payload;
+}
+
+async function* recordsOf({ store }: Engine, log: string): AsyncGenerator<StoredRecord> {
+  for (let after = 0; ;) {
+    const page = await store.read(log, after, BATCH);
+    yield* page;
+    if (page.length < BATCH) return;
+    after += page.length;
+  }
+}
+
+/** Law L1: where a job stands is what its events say. */
+async function foldOf(
+  engine: Engine,
+  log: string,
+): Promise<{ readonly state: JobState; readonly heartbeats: number }> {
+  let state: JobState = 'accepted';
+  let heartbeats = 0;
+  for await (const record of recordsOf(engine, log)) {
+    if (record.type === 'job.started') state = 'running';
+    if (record.type !== 'job.heartbeat') continue;
+    const beat = payloadOf(record) as { readonly sequence: number; readonly state: JobState };
+    state = beat.state;
+    heartbeats = beat.sequence;
+  }
+  return { state, heartbeats };
+}
+
+/** (V1) Those whose window has closed are forgotten. */
+async function restoreSessions(
+  engine: Engine,
+  heads: readonly LogHead[],
+  jobs: ReadonlyMap<JobId, KeptJob>,
+): Promise<number> {
+  const logs = new Map<string, { readonly log: string; readonly length: number }[]>();
+  for (const { log, head, seq } of heads) {
+    if (head === SESSION_HEAD) push(logs, sessionOfLog(log), { log, length: seq });
+  }
+  const watched = new Map<string, string[]>();
+  for (const { job } of jobs.values()) push(watched, job.origin.sessionId, job.id);
+  const now = engine.clock.now();
+  let restored = 0;
+  for (const { text, revision } of await engine.store.documents(SESSION_DOCUMENTS)) {
+    const record = JSON.parse(text) as SessionRecord;
+    const { id } = record.identity;
+    const session = engine.sessions.restore(record, revision);
+    const parts = logs.get(id) ?? [];
+    logs.delete(id);
+    session.restoreLog(parts, engine);
+    if (record.expiresAt !== undefined && record.expiresAt <= now) {
+      engine.sessions.end(session);
+      continue;
+    }
+    const { eventSeq, position } = record.note ?? { eventSeq: 0, position: 0 };
+    const told = [...parts.map(({ log }) => log), ...(watched.get(id) ?? [])];
+    session.outbox.restore(await placesAfter(engine, position, told), eventSeq);
+    for (const jobId of watched.get(id) ?? []) jobs.get(jobId as JobId)?.job.log.observe(session.outbox);
+    restored += 1;
+  }
+  const orphans = [...logs.values()].flat().map(({ log }) => log);
+  if (orphans.length > 0) engine.dropLogs(orphans);
+  return restored;
+}
+
+function push<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
+
+/** The records of these logs behind a position, in the order of commit. */
+async function placesAfter({ store }: Engine, after: number, logs: readonly string[]): Promise<Place[]> {
+  const places: (Place & { readonly position: number })[] = [];
+  for (const log of logs) {
+    const positions = await store.positions(log);
+    for (const [index, position] of positions.entries()) {
+      if (position > after) places.push({ log, seq: index + 1, position });
+    }
+  }
+  return places.sort((one, other) => one.position - other.position);
+}
+
+/** (V2, V3) */
+async function goOn(
+  engine: Engine,
+  kept: KeptJob,
+  jobs: ReadonlyMap<JobId, KeptJob>,
+): Promise<'started' | 'failed'> {
+  const { job, head } = kept;
+  const agent = agentOf(engine, head);
+  const attempt = agent instanceof ArcpError ? agent : await attemptAgain(engine, kept, agent);
+  if (agent instanceof ArcpError || attempt instanceof ArcpError) {
+    job.end(failed(attempt));
+    engine.jobs.finished(job);
+    return 'failed';
+  }
+  for (const [currency, spent] of await spentIn(engine, job, jobs)) job.origin.budget.charge(currency, spent);
+  engine.jobs.takeUp(new JobRun(job, agent, head.arguments, engine), attempt);
+  return 'started';
+}
+
+function agentOf(engine: Engine, { agent }: JobHead): Agent | ArcpError {
+  try {
+    return engine.registry.resolve(parseAgentRef(agent));
+  } catch (error) {
+    return ArcpError.from(error);
+  }
+}
+
+/** Which attempt at the job would be the next; or why there is none. */
+async function attemptAgain(engine: Engine, { job }: KeptJob, agent: Agent): Promise<number | ArcpError> {
+  const aborted = (why: string): ArcpError => new ArcpError('ABORTED', `the runtime was restarted ${why}`);
+  if (job.origin.parent !== undefined) return aborted('and the job that delegated this one did not go on');
+  if (job.state === 'accepted' || job.state === 'queued') return 1;
+  if (agent.recovery !== 'restart') return aborted('while the job was running');
+  let attempt = 2;
+  for await (const { type, body } of recordsOf(engine, job.id)) {
+    if (type === 'job.result_chunk') return aborted('when a part of the result had been streamed');
+    if (type === 'event.emit' && (payloadOf({ body }) as { name: unknown }).name === JOB_RESTARTED)
+      attempt += 1;
+  }
+  const { maxAttempts } = engine.limits;
+  return attempt > maxAttempts ? aborted(`during each of ${maxAttempts} attempts`) : attempt;
+}
+
+/** (V4) What the job and all its descendants had been charged. */
+async function spentIn(engine: Engine, root: Job, jobs: ReadonlyMap<JobId, KeptJob>): Promise<Budget> {
+  const spent = new Map<string, bigint>();
+  if (root.origin.budget.remainders().size === 0) return spent;
+  for (const { job } of jobs.values()) {
+    if (job.root !== root) continue;
+    for await (const record of recordsOf(engine, job.id)) {
+      if (record.type !== 'metric') continue;
+      const { name, unit, amount } = payloadOf(record) as { name: string; unit: string; amount?: string };
+      if (amount === undefined || name === 'cost.budget.remaining') continue;
+      spent.set(unit, (spent.get(unit) ?? 0n) + parseAmount(amount));
+    }
+  }
+  return spent;
+}

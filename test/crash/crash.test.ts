@@ -1,0 +1,76 @@
+/**
+ * Laws L1 to L3 under `kill -9`: a real `arcp serve --store sqlite` dies at random moments under 64 jobs at once, and is
+ * started again. `npm run test:crash` does 25 rounds; among the other tests it does a few.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { Arcp } from '../cli/arcp.js';
+import { Watcher } from './watcher.js';
+
+const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 3);
+const CLIENTS = 8;
+const JOBS_EACH = 8;
+const TOKEN = 'for this test only';
+
+it(
+  `nothing that a client was shown is lost when the runtime is killed ${ROUNDS} times (L1, L2, L3)`,
+  { timeout: 30_000 + ROUNDS * 10_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'arcp-crash-'));
+    let port = 0;
+    const start = async (): Promise<Arcp> => {
+      const data = ['--store', 'sqlite', '--data', join(folder, 'data')];
+      const agents = ['--agents', join(import.meta.dirname, 'agents.mjs')];
+      const server = new Arcp(
+        ['serve', '--json', '--log-level', 'error', '--port', String(port), ...data, ...agents],
+        {
+          ARCP_TOKEN: TOKEN,
+        },
+      );
+      const [, found] = await server.until('stdout', /"url":"ws:\/\/[^"]*:(\d+)/);
+      port = Number(found);
+      return server;
+    };
+    let server = await start();
+    const url = `ws://127.0.0.1:${port}`;
+    const watchers = Array.from({ length: CLIENTS }, () => new Watcher(url, TOKEN, JOBS_EACH));
+    let stopped = false;
+    const comings = watchers.map(async (watcher) => {
+      while (!stopped) await watcher.connect().catch(() => sleep(20));
+    });
+    try {
+      for (let round = 1; round <= ROUNDS; round += 1) {
+        await sleep(200 + Math.random() * 600);
+        server.signal('SIGKILL');
+        await server.ended();
+        server = await start();
+        const shown = watchers.reduce((sum, { events }) => sum + events.length, 0);
+        if (ROUNDS > 3) process.stderr.write(`round ${round}: ${shown} events seen\n`);
+      }
+      for (const watcher of watchers) watcher.finish();
+      for (let patience = 0; !watchers.every(({ isIdle }) => isIdle) && patience < 600; patience += 1)
+        await sleep(50);
+      stopped = true;
+      for (const watcher of watchers) watcher.close();
+      await Promise.all(comings);
+      let checked = 0;
+      for (const watcher of watchers) {
+        expect(watcher.faults).toEqual([]);
+        expect(watcher.unfinished).toEqual(new Set());
+        expect(await watcher.everything()).toEqual(watcher.events);
+        checked += watcher.events.length;
+      }
+      const ended = watchers.reduce((sum, watcher) => sum + watcher.ended.size, 0);
+      if (ROUNDS > 3) process.stderr.write(`${checked} events checked, ${ended} jobs ended once each\n`);
+      expect(checked).toBeGreaterThan(1_000);
+    } finally {
+      stopped = true;
+      server.signal('SIGKILL');
+      await server.ended();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
