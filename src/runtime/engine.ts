@@ -330,6 +330,10 @@ export class Engine implements EngineContext {
       idempotency_key: key,
     };
     this.logger.info({ session: session.id, job: job.id }, 'job repeated');
+    if (job.origin.sessionId !== session.id && session.rebuildable) {
+      session.rebuildable = false;
+      this.sessions.save(session);
+    }
     const accepted = session.log(this).append('job.accepted', job.accepted, fields);
     void this.#tellAgain(session, job, accepted, fields);
   }

@@ -92,7 +92,7 @@ async function restoreJob(
     ...(head.expiresAt === undefined ? {} : { expiresAt: head.expiresAt }),
     ...(head.modelUse === undefined ? {} : { modelUse: head.modelUse }),
   };
-  const { arguments: _arguments, lease: _lease, key, parentId: _parentId, ...origin } = head;
+  const { arguments: _arguments, key, parentId: _parentId, ...origin } = head;
   const job = new Job(
     {
       ...origin,
@@ -159,7 +159,7 @@ async function foldOf(
   return { state, heartbeats };
 }
 
-/** (V1) Those whose window has closed are forgotten. */
+/** (V1) Those whose window has closed, or whose numbering cannot be rebuilt, are forgotten. */
 async function restoreSessions(
   engine: Engine,
   heads: readonly LogHead[],
@@ -180,7 +180,7 @@ async function restoreSessions(
     const parts = logs.get(id) ?? [];
     logs.delete(id);
     session.restoreLog(parts, engine);
-    if (record.expiresAt !== undefined && record.expiresAt <= now) {
+    if (!record.rebuildable || (record.expiresAt !== undefined && record.expiresAt <= now)) {
       engine.sessions.end(session);
       continue;
     }

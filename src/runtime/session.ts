@@ -34,6 +34,7 @@ export interface SessionRecord {
   /** When it can no longer be resumed, in milliseconds since the epoch; nothing while it is connected. */
   readonly expiresAt: number | undefined;
   readonly note: NumberingNote | undefined;
+  readonly rebuildable: boolean;
 }
 
 /** The event at this position of the store had this number, and logs that stood before it may be gone. */
@@ -62,6 +63,8 @@ export class Session {
   #remembered: RememberedIds | undefined;
   /** Of its document in the store. */
   revision = 0;
+  /** Whether a later life can rebuild its numbering: not when it was told of jobs that are not its own. */
+  rebuildable = true;
   /** From where its numbering can be rebuilt, when not from its beginning. */
   note: NumberingNote | undefined;
 
@@ -136,6 +139,7 @@ export class Session {
       replacedDigest: text(this.#replacedDigest),
       expiresAt: this.#attachment.kind === 'detached' ? this.#attachment.expiresAt : undefined,
       note: this.note,
+      rebuildable: this.rebuildable,
     };
   }
 

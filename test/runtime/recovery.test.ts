@@ -180,6 +180,32 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect((await other.next('job.failed')).payload.code).toBe('DUPLICATE_KEY');
   });
 
+  it('a session that was told of another one’s job is refused rather than misnumbered (L3)', async () => {
+    const all = start({ agents: [echo] });
+    const life = await all.next();
+    const owner = await life.open();
+    await owner.terminal(await owner.accepted('echo', { n: 1 }, { idempotency_key: 'once' }));
+    const other = await life.open();
+    other.invoke('echo', { n: 1 }, { idempotency_key: 'once' });
+    await other.next('job.completed');
+    await life.clock.settle();
+    const second = await all.next();
+    const late = second.raw();
+    late.send('session.resume', { resume_token: other.resumeToken, last_event_seq: 0 });
+    expect((await late.next('session.rejected')).payload.code).toBe('RESUME_WINDOW_EXPIRED');
+    await second.raw().resume(owner.resumeToken, 0);
+  });
+
+  it('a repeat is answered with the same lease as before', async () => {
+    const all = start({ agents: [echo] });
+    const client = await (await all.next()).open();
+    const extra = { idempotency_key: 'once', payload: { cost_budget: ['USD:1.00'] } };
+    await client.terminal(await client.accepted('echo', { n: 1 }, extra));
+    const other = await (await all.next()).open();
+    other.invoke('echo', { n: 1 }, extra);
+    expect((await other.next('job.accepted')).payload.lease).toEqual({ cost_budget: ['USD:1.00'] });
+  });
+
   it('a session whose window has closed is gone, and its token worth nothing (decision 12)', async () => {
     const all = start({ agents: [echo], limits: { resumeWindowMs: 60_000 } });
     const first = await all.next();
