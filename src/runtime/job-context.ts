@@ -193,12 +193,9 @@ class RunningJobContext implements JobContext {
 /** Fills in what peers expect: `current` always, `percent` where it can be told (decision 9). */
 function progressPayload(progress: Progress): Payload<'job.progress'> {
   const { message, total, units } = progress;
-  for (const name of ['percent', 'current', 'total'] as const) {
-    const value = progress[name];
-    if (value === undefined) continue;
-    checkNumber(`progress ${name}`, value);
-    if (value < 0) throw new ArcpError('INVALID_ARGUMENT', `progress ${name}: ${value} is negative`);
-  }
+  checkAmount('progress percent', progress.percent);
+  checkAmount('progress current', progress.current);
+  checkAmount('progress total', total);
   if (message !== undefined) checkText('progress message', message);
   if (units !== undefined) checkText('progress units', units);
   const percent =
@@ -215,11 +212,12 @@ function progressPayload(progress: Progress): Payload<'job.progress'> {
       `progress current: ${progress.current} is over the total of ${total}`,
     );
   }
-  return {
-    ...(percent === undefined ? {} : { percent }),
-    current: progress.current ?? (total === undefined ? (percent ?? 0) : ((percent ?? 0) / 100) * total),
-    ...(message === undefined ? {} : { message }),
-    ...(total === undefined ? {} : { total }),
-    ...(units === undefined ? {} : { units }),
-  };
+  const current = progress.current ?? (total === undefined ? (percent ?? 0) : ((percent ?? 0) / 100) * total);
+  return { percent, current, message, total, units };
+}
+
+function checkAmount(what: string, value: number | undefined): void {
+  if (value === undefined) return;
+  checkNumber(what, value);
+  if (value < 0) throw new ArcpError('INVALID_ARGUMENT', `${what}: ${value} is negative`);
 }
