@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Agent } from '../agents/agent.js';
+import { agentsOf, isAgent, type ModuleExports } from '../agents/find-agents.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
 
@@ -20,7 +21,7 @@ export async function loadAgents(path: string): Promise<Agent[]> {
   );
   if (!isFile) throw new Failure(EXIT.usage, `there is no module ${file}`, 'check the path after --agents');
 
-  let exported: Readonly<Record<string, unknown>>;
+  let exported: ModuleExports;
   const endedEarly = (): void => {
     process.stderr.write(
       `arcp: ${path} ended the process, or waits for ever, while it was loaded\n  next: try it alone: node ${path}\n`,
@@ -29,7 +30,7 @@ export async function loadAgents(path: string): Promise<Agent[]> {
   };
   process.once('exit', endedEarly);
   try {
-    exported = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+    exported = (await import(pathToFileURL(file).href)) as ModuleExports;
   } catch (error) {
     throw new Failure(
       EXIT.usage,
@@ -49,26 +50,9 @@ export async function loadAgents(path: string): Promise<Agent[]> {
       `as in ${EXAMPLE}`,
     );
   }
-  const agents = [...new Set(Object.values(exported).flatMap(agentsIn))];
+  const agents = agentsOf(exported);
   if (agents.length === 0) {
     throw new Failure(EXIT.usage, `${path} exports no agents`, `export some, e.g. ${EXAMPLE}`);
   }
   return agents;
-}
-
-/** An agent by its shape: a module may have been written against another copy of this package. */
-function agentsIn(value: unknown): Agent[] {
-  if (Array.isArray(value)) return value.filter(isAgent);
-  return isAgent(value) ? [value] : [];
-}
-
-function isAgent(value: unknown): value is Agent {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, version, heartbeat, run } = value as Partial<Record<keyof Agent, unknown>>;
-  return (
-    typeof name === 'string' &&
-    typeof version === 'string' &&
-    typeof run === 'function' &&
-    (heartbeat === 'auto' || heartbeat === 'manual')
-  );
 }
