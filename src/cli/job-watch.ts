@@ -62,6 +62,11 @@ export class JobWatch {
     return this.#spending;
   }
 
+  /** The root was begun before anything of it was seen. */
+  join(agent: string, state: JobState, now: number): void {
+    this.#add({ id: this.#rootId, agent, task: undefined, parent: undefined, since: now, state });
+  }
+
   /** Takes an event; returns the job that it changed. `now` is in milliseconds. */
   apply(event: JobEvent, now: number): WatchedJob | undefined {
     if (event.type === 'job.accepted') return this.#accepted(event, now);
@@ -107,21 +112,21 @@ export class JobWatch {
     const known = this.#jobs.get(payload.job_id);
     if (known !== undefined) return known;
     const parent = this.#jobs.get(payload.parent_job_id ?? '');
+    const { job_id: id, agent = 'job', delegate_id } = payload;
+    return this.#add({ id, agent, task: this.#takeTask(delegate_id), parent, since: now, state: 'accepted' });
+  }
+
+  #add(known: Pick<WatchedJob, 'id' | 'agent' | 'task' | 'parent' | 'since' | 'state'>): WatchedJob {
     const job: WatchedJob = {
-      id: payload.job_id,
-      agent: payload.agent ?? 'job',
-      task: this.#takeTask(payload.delegate_id),
-      parent,
+      ...known,
       children: new Set(),
-      since: now,
-      state: 'accepted',
       endedAt: undefined,
       progress: undefined,
       chunks: 0,
       note: undefined,
     };
     this.#jobs.set(job.id, job);
-    parent?.children.add(job);
+    job.parent?.children.add(job);
     if (job.id === this.#rootId) this.#root = job;
     return job;
   }

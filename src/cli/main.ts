@@ -6,7 +6,9 @@ import { addCancel } from './cancel.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
 import { addInvoke } from './invoke.js';
+import { addJobs } from './jobs.js';
 import { addServe } from './serve.js';
+import { addTail } from './tail.js';
 import { VERSION } from '../version.js';
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
@@ -22,6 +24,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addServe(program, exit);
   addInvoke(program, exit);
   addAgents(program);
+  addJobs(program);
+  addTail(program, exit);
   addCancel(program);
   try {
     await program.parseAsync(argv);

@@ -79,6 +79,13 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+/** Whole numbers from 0, as `event_seq` is. */
+export function parseSequence(text: string): number {
+  const sequence = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(sequence)) throw new InvalidArgumentError('expected a number such as 0 or 42');
+  return sequence;
+}
+
 export function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (!(port <= 65_535))

@@ -1,5 +1,6 @@
 /** How a job is shown while it runs: as a tree that is drawn again and again, or as lines that stay. */
 import type { JobEvent } from '../client/index.js';
+import type { JobState } from '../protocol/index.js';
 import { nameOf, progressText, seconds, spendingLines, treeLines } from './job-lines.js';
 import { JobWatch, type WatchedJob } from './job-watch.js';
 import { printable } from './text.js';
@@ -13,6 +14,8 @@ export interface Screen {
 }
 
 export interface Reporter {
+  /** The job was begun before the watching: what it is, and how it stands. */
+  join(agent: string, state: JobState): void;
   event(event: JobEvent): void;
   /** Says something that stays. */
   say(line: string): void;
@@ -60,6 +63,10 @@ export class LiveReporter implements Reporter {
     this.#timer.unref();
     screen.write(HIDE_CURSOR);
     process.once('exit', this.#restore);
+  }
+
+  join(agent: string, state: JobState): void {
+    this.#watch.join(agent, state, Date.now());
   }
 
   event(event: JobEvent): void {
@@ -128,6 +135,10 @@ export class PlainReporter implements Reporter {
   constructor(rootId: string, screen: Screen) {
     this.#watch = new JobWatch(rootId);
     this.#screen = screen;
+  }
+
+  join(agent: string, state: JobState): void {
+    this.#watch.join(agent, state, Date.now());
   }
 
   event(event: JobEvent): void {

@@ -1,9 +1,10 @@
 /** The client: one session with a runtime, for as many jobs as you like. Made by `connect`. */
-import { ArcpError, type InventoryEntry, type JobId } from '../protocol/index.js';
+import { ArcpError, isId, type InventoryEntry, type JobId, type Payload } from '../protocol/index.js';
 import type { Clock } from '../clock.js';
 import type { CancelOptions, Job } from './job.js';
 import type { ClientEvents } from './listeners.js';
 import type { ClientSession, SessionInfo } from './session.js';
+import type { WatchedJob } from './watched-job.js';
 
 interface StartOptions {
   /** Limits on spending, as `CURRENCY:decimal`: `['USD:5.00']`. */
@@ -28,6 +29,30 @@ export interface DelegateOptions extends StartOptions {
   readonly arguments?: unknown;
   /** The job on whose behalf this is; the new job becomes its child. */
   readonly parentJobId?: JobId;
+}
+
+/** Which jobs to list; what is left out does not matter. */
+export interface JobFilter {
+  readonly status?: readonly JobStatusWord[];
+  /** `name` for every version, or `name@version`. */
+  readonly agent?: string;
+  /** Both exclusive. */
+  readonly createdAfter?: Date;
+  readonly createdBefore?: Date;
+}
+
+/** A state of a job, or a word of draft-1.1 for several. */
+export type JobStatusWord = NonNullable<
+  NonNullable<Payload<'session.list_jobs'>['filter']>['status']
+>[number];
+
+/** A job as it is listed. `last_event_seq` is its latest number in the session that asked for it. */
+export type JobListing = Payload<'session.jobs'>['jobs'][number];
+
+export interface WatchOptions {
+  readonly fromEventSeq?: number;
+  /** Default true. */
+  readonly history?: boolean;
 }
 
 export interface CloseOptions {
@@ -104,6 +129,47 @@ export class Client {
   /** Asks the runtime to stop any job of this principal; see `Job.cancel`. */
   cancel(jobId: string, options: CancelOptions = {}): Promise<void> {
     return this.#session.cancel(jobId, options);
+  }
+
+  /**
+   * The jobs of this principal, the oldest first, page by page as they are taken. What begins meanwhile may or may not
+   * be among them; nothing comes twice.
+   *
+   * @example
+   * for await (const { job_id, status } of client.jobs({ status: ['running'] })) console.log(job_id, status);
+   */
+  async *jobs({ status, agent, createdAfter, createdBefore }: JobFilter = {}): AsyncGenerator<
+    JobListing,
+    undefined
+  > {
+    const filter = {
+      status: status === undefined ? undefined : [...status],
+      agent,
+      created_after: createdAfter?.toISOString(),
+      created_before: createdBefore?.toISOString(),
+    };
+    for (let cursor: string | undefined; ;) {
+      const page = await this.#session.listJobs({ filter, cursor });
+      yield* page.jobs;
+      if (page.next_cursor === null) return undefined;
+      cursor = page.next_cursor;
+    }
+  }
+
+  /**
+   * Watches a job of this principal, whoever started it: from its beginning, or from what followed the event that the
+   * owner's session numbers `fromEventSeq` (`last_event_seq` of a listing), or with `history: false` from now on.
+   * Rejects with NOT_FOUND or PERMISSION_DENIED.
+   *
+   * @example
+   * const job = await client.watch('job_123');
+   * for await (const event of job) console.log(event.type);
+   */
+  watch(jobId: string, { fromEventSeq, history = true }: WatchOptions = {}): Promise<WatchedJob> {
+    if (!isId('job', jobId)) {
+      return Promise.reject(new ArcpError('INVALID_ARGUMENT', 'expected the id of a job, job_…'));
+    }
+    return this.#session.watchJob({ job_id: jobId, from_event_seq: fromEventSeq, history });
   }
 
   /** Milliseconds to the runtime and back. */

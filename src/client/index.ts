@@ -1,11 +1,21 @@
 /** The client SDK: connect to a runtime, start jobs, watch them, take their results. Runs in Node and in a browser. */
 export { connect, CLIENT_INFO, type ConnectOptions, type Dial } from './connect.js';
-export type { Client, CloseOptions, DelegateOptions, InvokeOptions } from './client.js';
+export type {
+  Client,
+  CloseOptions,
+  DelegateOptions,
+  InvokeOptions,
+  JobFilter,
+  JobListing,
+  JobStatusWord,
+  WatchOptions,
+} from './client.js';
 export type { CancelOptions, Job } from './job.js';
 export type { JobEvent, JobEventType, TerminalEvent } from './job-event.js';
 export type { JobResult, StreamedResult } from './result.js';
 export type { ClientEvents, ConnectionChange, Notice } from './listeners.js';
 export type { SessionInfo } from './session.js';
+export type { WatchedJob } from './watched-job.js';
 export { DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';
 export { CLIENT_LIMITS, clientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimits } from './limits.js';
 export type { Clock, Timer } from '../clock.js';

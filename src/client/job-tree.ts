@@ -49,6 +49,25 @@ export class JobTree {
     return job;
   }
 
+  /** A job that is about to be watched, and whether it is followed for that reason only. */
+  watch(id: JobId): { readonly job: Job; readonly added: boolean } {
+    const known = this.#nodes.get(id);
+    if (known?.job !== undefined) return { job: known.job, added: false };
+    const job = new Job(id, { job_id: id }, this.#host);
+    if (known === undefined) this.#nodes.set(id, { id, parent: undefined, job, ended: false, live: 1 });
+    else known.job = job;
+    return { job, added: known === undefined };
+  }
+
+  /** Follows a job no longer. */
+  leave(id: JobId): void {
+    const node = this.#nodes.get(id);
+    if (node === undefined || node.ended) return;
+    node.ended = true;
+    node.job?.leave();
+    this.#release(node);
+  }
+
   /** Takes an event to the jobs that it concerns; false when there is none. */
   route(event: JobEvent, size: number): boolean {
     const id = event.job_id ?? (event.type === 'job.accepted' ? event.payload.job_id : undefined);

@@ -131,6 +131,13 @@ export class Job implements AsyncIterable<JobEvent, undefined> {
     if (this.#life.kind === 'live') this.#end({ kind: 'failed', error });
   }
 
+  /** @internal The client follows the job no longer: iterators end here. */
+  leave(): void {
+    this.#events.end('job');
+    this.#events.end('tree');
+    this.#end({ kind: 'failed', error: new ArcpError('CANCELLED', 'the job is no longer watched') });
+  }
+
   /** @internal Calls `run` at the end of the job's life, at once if that was before. */
   onEnd(run: () => void): void {
     if (this.#life.kind === 'live') this.#life.waiting.push(run);

@@ -10,6 +10,7 @@
 import {
   ArcpError,
   isId,
+  isTerminal,
   parseInventory,
   type AnyEnvelope,
   type Capabilities,
@@ -38,6 +39,7 @@ import { JobTree } from './job-tree.js';
 import { cancelledError, type CancelOptions, type Job, type JobHost } from './job.js';
 import { Listeners } from './listeners.js';
 import { PendingCalls } from './pending-calls.js';
+import { WatchedJob } from './watched-job.js';
 
 export interface SessionInfo {
   readonly id: SessionId;
@@ -129,6 +131,46 @@ export class ClientSession implements ConnectionOwner {
     };
     const payload = { target: 'job', target_id: jobId, reason, deadline_ms: deadlineMs } as const;
     return this.issue({ message: { type: 'cancel', payload }, repeat: 'fresh-id', read });
+  }
+
+  /** One page of the principal's jobs. */
+  listJobs(payload: Payload<'session.list_jobs'>): Promise<Payload<'session.jobs'>> {
+    return this.issue({
+      message: { type: 'session.list_jobs', payload },
+      repeat: 'fresh-id',
+      read: (envelope) =>
+        envelope.type === 'session.jobs'
+          ? { kind: 'resolved', value: envelope.payload }
+          : { kind: 'unrelated' },
+    });
+  }
+
+  /** The job is followed before the runtime answers: where the answer was lost, its events come before it. */
+  async watchJob(payload: Payload<'job.subscribe'>): Promise<WatchedJob> {
+    const { job_id: jobId, history, from_event_seq: from } = payload;
+    const { job, added } = this.#jobs.watch(jobId);
+    try {
+      const subscribed = await this.issue({
+        message: { type: 'job.subscribe', payload },
+        repeat: 'fresh-id',
+        read: (envelope): Answer<Payload<'job.subscribed'>> =>
+          envelope.type === 'job.subscribed'
+            ? { kind: 'resolved', value: envelope.payload }
+            : { kind: 'unrelated' },
+      });
+      const stop = (): void => {
+        if (!added) return;
+        this.#jobs.leave(jobId);
+        this.#post({ type: 'job.unsubscribe', payload: { job_id: jobId } });
+      };
+      const nothingComes = isTerminal(subscribed.current_status) && !subscribed.replayed;
+      if (nothingComes && !(history && from === undefined)) stop();
+      else if (added) job.onEnd(stop);
+      return new WatchedJob(job, subscribed, stop);
+    } catch (error) {
+      if (added) this.#jobs.lose(jobId, ArcpError.from(error));
+      throw error;
+    }
   }
 
   resumePoint(): ResumePoint | undefined {
@@ -290,6 +332,8 @@ export class ClientSession implements ConnectionOwner {
 const LATE_ANSWERS: ReadonlySet<string> = new Set([
   'pong',
   'session.pong',
+  'session.jobs',
+  'job.subscribed',
   'cancel.accepted',
   'cancel.refused',
 ]);

@@ -9,6 +9,8 @@ import { decodeFrame, PROTOCOL_VERSION, type Refusal } from '../protocol/envelop
 import { MESSAGES, type MessageType } from '../protocol/messages.js';
 import { Connection } from '../runtime/connection.js';
 import type { Engine } from '../runtime/engine.js';
+import type { Wrapping } from '../runtime/outbox.js';
+import { wrapperId } from '../runtime/message-places.js';
 import type { Peer, Reply, SessionView } from '../runtime/peer.js';
 import type { StoredRecord } from '../store/store.js';
 import { CLOSE_CODES, type CloseCode, type Transport } from '../transport/transport.js';
@@ -71,13 +73,17 @@ class ClassicPeer implements Peer {
     this.#head = `{"arcp":"${PROTOCOL_VERSION}","session_id":${JSON.stringify(session.id)},"event_seq":`;
   }
 
-  event(record: Pick<StoredRecord, 'type' | 'body'>, eventSeq: number): void {
+  event(record: Pick<StoredRecord, 'seq' | 'type' | 'body'>, eventSeq: number, wrapping?: Wrapping): void {
+    if (wrapping !== undefined) {
+      this.#send(`${this.#head}${eventSeq},${asSubscribedEvent(record, eventSeq, wrapping)}`);
+      return;
+    }
     const extension = GATED.get(record.type);
     const plain = extension === undefined || this.#session?.extensions.has(extension) === true;
     this.#send(`${this.#head}${eventSeq},${plain ? record.body : asEmittedEvent(record.body)}`);
   }
 
-  reply<T extends MessageType>({ type, payload, sessionId, correlationId }: Reply<T>): void {
+  reply<T extends MessageType>({ type, payload, sessionId, correlationId, subscriptionId }: Reply<T>): void {
     this.#send(
       JSON.stringify({
         arcp: PROTOCOL_VERSION,
@@ -86,6 +92,7 @@ class ClassicPeer implements Peer {
         timestamp: this.#engine.timestamps.now(),
         session_id: sessionId,
         correlation_id: correlationId,
+        subscription_id: subscriptionId,
         payload,
       }),
     );
@@ -102,6 +109,30 @@ class ClassicPeer implements Peer {
       this.#transport.close(CLOSE_CODES.tryAgainLater, 'the client does not read what it is sent');
     }
   }
+}
+
+/**
+ * A whole envelope within another. Its id follows from its place, and its time is the event's own: it is the same
+ * however often it is sent (E3).
+ */
+function asSubscribedEvent(
+  { seq, body }: Pick<StoredRecord, 'seq' | 'body'>,
+  eventSeq: number,
+  wrapping: Wrapping,
+): string {
+  const { subscriptionId, sessionId } = wrapping;
+  const number = wrapping.numberOf(seq);
+  const inner = `{"arcp":"${PROTOCOL_VERSION}","session_id":"${sessionId}",${number === undefined ? '' : `"event_seq":${number},`}${body}`;
+  const id = wrapperId(subscriptionId, eventSeq);
+  return `"id":"${id}","type":"subscribe.event","timestamp":"${timestampOf(body)}","subscription_id":"${subscriptionId}","payload":{"event":${inner}}}`;
+}
+
+const TIMESTAMP = '"timestamp":"';
+
+/** Nothing in front of it is from outside. */
+function timestampOf(body: string): string {
+  const start = body.indexOf(TIMESTAMP) + TIMESTAMP.length;
+  return body.slice(start, body.indexOf('"', start));
 }
 
 /** (D2) */

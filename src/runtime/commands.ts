@@ -1,24 +1,22 @@
 /** What a client may command once its session is open: one handler per message type. */
-import type { AnyEnvelope, Envelope } from '../protocol/envelope.js';
+import type { AnyEnvelope } from '../protocol/envelope.js';
 import { OPT_IN } from '../protocol/extensions.js';
 import { isId, MAX_ID_LENGTH } from '../protocol/ids.js';
 import type { MessageType } from '../protocol/messages.js';
 import { ArcpError } from '../protocol/errors.js';
 import { CLOSE_CODES } from '../transport/transport.js';
-import type { Engine } from './engine.js';
-import type { Job } from './job.js';
-import type { Peer } from './peer.js';
-import type { Session } from './session.js';
+import type { Command, CommandScene } from './command.js';
+import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
-
-/** Where a command arrives. */
-export interface CommandScene {
-  readonly engine: Engine;
-  readonly session: Session;
-  readonly peer: Peer;
-}
-
-type Command<T extends MessageType = MessageType> = (scene: CommandScene, envelope: Envelope<T>) => void;
+import {
+  listing,
+  resume,
+  sessionAck,
+  subscribe,
+  unsubscribe,
+  unwatchJob,
+  watchJob,
+} from './watch-commands.js';
 
 /** Refuses by throwing an `ArcpError`, which becomes a `nack`. */
 export function commandFor(
@@ -50,7 +48,8 @@ const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
     session.extensions.add(OPT_IN.delegate);
     engine.sessions.save(session);
   }
-  const parent = envelope.job_id === undefined ? undefined : ownJob(engine, session, envelope.job_id);
+  const parent =
+    envelope.job_id === undefined ? undefined : ownJob(engine.jobs, session.principal, envelope.job_id);
   if (parent !== undefined) {
     const run = engine.jobs.run(parent);
     if (run === undefined)
@@ -78,15 +77,6 @@ function traceOf(context: unknown): string | undefined {
   const { trace_id: traceId } = context;
   if (typeof traceId !== 'string' || traceId === '' || traceId.length > MAX_ID_LENGTH) return undefined;
   return traceId.isWellFormed() ? traceId : undefined;
-}
-
-function ownJob(engine: Engine, session: Session, jobId: string): Job {
-  const job = engine.jobs.find(jobId);
-  if (job === undefined) throw new ArcpError('NOT_FOUND', 'there is no such job');
-  if (job.origin.principal !== session.principal) {
-    throw new ArcpError('PERMISSION_DENIED', 'the job belongs to another principal');
-  }
-  return job;
 }
 
 /** Refusals of `cancel`, in the words that clients compare (RFC 0001 §10.4, decision 8). */
@@ -191,6 +181,12 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['pong', note],
   ['session.pong', note],
   ['ack', note],
-  ['session.ack', note],
+  ['session.ack', sessionAck],
+  ['session.list_jobs', listing],
+  ['job.subscribe', watchJob],
+  ['job.unsubscribe', unwatchJob],
+  ['subscribe', subscribe],
+  ['unsubscribe', unsubscribe],
+  ['resume', resume],
   ['nack', nacked],
 ]);

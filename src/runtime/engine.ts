@@ -5,12 +5,12 @@
 import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
-import { OPT_IN } from '../protocol/extensions.js';
 import type { Inventory } from '../protocol/inventory.js';
 import { isTerminal } from '../protocol/job-state.js';
 import type { Payload } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
+import { advertise } from './advertise.js';
 import type { Authenticator } from './authenticator.js';
 import { checkText, jsonText } from './agent-output.js';
 import type { Clock, Timer } from '../clock.js';
@@ -34,6 +34,7 @@ import { AgentRegistry } from './registry.js';
 import type { Session } from './session.js';
 import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
+import { SubscriptionTable } from './subscriptions.js';
 import { childArguments, prepareJob, type Prepared, type Submission } from './submission.js';
 
 export interface EngineOptions {
@@ -70,6 +71,7 @@ export class Engine implements EngineContext {
   readonly registry = new AgentRegistry();
   readonly jobs: JobTable;
   readonly sessions: SessionTable;
+  readonly subscriptions = new SubscriptionTable();
   readonly keys: IdempotencyKeys;
   readonly #forgetting: Forgetting;
   #state: 'recovering' | 'serving' | 'draining' | 'closed';
@@ -91,9 +93,15 @@ export class Engine implements EngineContext {
     this.execute = options.execute;
     this.authenticators = new Map(options.authenticators.map((one) => [one.scheme, one]));
     this.timestamps = new Timestamps(clock);
-    this.journal = new Journal(store, (log, lost, error) => {
-      this.#lost(log, lost, error);
-    });
+    this.journal = new Journal(
+      store,
+      (log, lost, error) => {
+        this.#lost(log, lost, error);
+      },
+      (event) => {
+        this.subscriptions.tell(event);
+      },
+    );
     this.admission = new Admission(limits);
     const drop = (logs: readonly string[]): void => {
       this.dropLogs(logs);
@@ -106,6 +114,7 @@ export class Engine implements EngineContext {
       logger,
       store,
       journal: this.journal,
+      watched: this,
       capabilities: () => this.#capabilities(),
       isKept: (log) => this.jobs.find(log) !== undefined,
       drop,
@@ -162,6 +171,8 @@ export class Engine implements EngineContext {
       const remembered = key === undefined ? undefined : { key, request: fingerprint };
       const prepared = prepareJob(request, session.requester, this.registry, this, remembered);
       const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
+      this.#watchedBy(request.parent, session);
+      prepared.job.log.numbering = session.outbox;
       this.#begin(prepared, [session.outbox, ...watchers]);
       if (key !== undefined) this.keys.remember(session.identity, key, fingerprint, prepared.job);
     } catch (error) {
@@ -172,6 +183,13 @@ export class Engine implements EngineContext {
       const fields = { correlation_id: correlationId, idempotency_key: key };
       session.log(this).appendText(type, text, undefined, fields);
     }
+  }
+
+  /** The session of a job that another session adds a child to is told of what is not its own. */
+  #watchedBy(parent: Job | undefined, session: Session): void {
+    if (parent === undefined || parent.origin.sessionId === session.id) return;
+    const owner = this.sessions.find(parent.origin.sessionId);
+    if (owner !== undefined) this.sessions.watchesOthers(owner);
   }
 
   /** Starts a child of a running job (decisions 4, 5, 26). */
@@ -220,6 +238,7 @@ export class Engine implements EngineContext {
       parent.say('event.emit', JSON.stringify({ name: 'agent.delegate.refused', data }));
       throw error;
     }
+    prepared.job.log.numbering = job.log.numbering;
     this.#begin(prepared, outboxesOf(job));
     const child = childJob(prepared.job, this.jobs.run(prepared.job), this.store);
     const abort = (): void => {
@@ -330,10 +349,7 @@ export class Engine implements EngineContext {
       idempotency_key: key,
     };
     this.logger.info({ session: session.id, job: job.id }, 'job repeated');
-    if (job.origin.sessionId !== session.id && session.rebuildable) {
-      session.rebuildable = false;
-      this.sessions.save(session);
-    }
+    if (job.origin.sessionId !== session.id) this.sessions.watchesOthers(session);
     const accepted = session.log(this).append('job.accepted', job.accepted, fields);
     void this.#tellAgain(session, job, accepted, fields);
   }
@@ -351,7 +367,9 @@ export class Engine implements EngineContext {
     if (!knows() && this.jobs.find(job.id) !== undefined) {
       // The terminal event is told under the correlation of the repeat instead.
       const isTold = ending === undefined || !isTerminal(job.shownState);
-      outbox.enqueue(job.id, job.log.committedSeq - (isTold ? 0 : 1));
+      const count = job.log.committedSeq - (isTold ? 0 : 1);
+      // The reader of more than a session keeps would be cut off.
+      if (count <= this.limits.maxReplayEvents) outbox.recall(job.id, 1, count);
     }
     if (ending === undefined) job.log.observe(outbox);
     else session.log(this).appendText(ending.type, ending.text, undefined, fields);
@@ -375,7 +393,9 @@ export class Engine implements EngineContext {
     const failure = new ArcpError('UNAVAILABLE', 'the runtime could not store what happened');
     const job = this.jobs.find(log.id);
     if (job === undefined) {
-      for (const event of lost) this.#answerInstead(sessionOfLog(log.id), event, failure);
+      const sessionId = sessionOfLog(log.id);
+      this.sessions.find(sessionId)?.watching.lost(lost);
+      for (const event of lost) this.#answerInstead(sessionId, event, failure);
       return;
     }
     job.rewind();
@@ -402,31 +422,9 @@ export class Engine implements EngineContext {
   #capabilities(): Capabilities {
     const inventory = this.registry.inventory();
     if (this.#advertised?.inventory !== inventory) {
-      this.#advertised = { inventory, capabilities: this.#advertise(inventory) };
+      this.#advertised = { inventory, capabilities: advertise(inventory, this) };
     }
     return this.#advertised.capabilities;
-  }
-
-  #advertise(inventory: Inventory): Capabilities {
-    return {
-      streaming: false,
-      durable_jobs: false,
-      checkpoints: false,
-      binary_streams: false,
-      agent_handoff: false,
-      human_input: false,
-      model_use: false,
-      provisioned_credentials: false,
-      artifacts: false,
-      subscriptions: false,
-      scheduled_jobs: false,
-      interrupt: false,
-      anonymous: this.authenticators.has('none'),
-      extensions: [OPT_IN.delegate],
-      heartbeat_interval_seconds: this.limits.heartbeatIntervalMs / 1000,
-      heartbeat_recovery: this.heartbeatRecovery,
-      agents: inventory.map(({ name, versions, ...rest }) => ({ name, versions: [...versions], ...rest })),
-    };
   }
 }
 

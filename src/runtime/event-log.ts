@@ -7,11 +7,13 @@
  *      `session_id` and `event_seq`, which are spliced in front of it.
  * (E3) An event's id follows from its place: nothing has to be drawn, and it is the same however often it is made.
  */
-import { ID_PREFIXES, type MessageId } from '../protocol/ids.js';
+import { ID_PREFIXES, type MessageId, type SessionId } from '../protocol/ids.js';
 import type { JobState } from '../protocol/job-state.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
+import type { Priority } from '../protocol/priority.js';
 import type { LogRecord } from '../store/store.js';
 import type { Timestamps } from './timestamps.js';
+import { EventOrder } from './event-order.js';
 import type { Journal } from './journal.js';
 
 /** One event of a log. `body` is its envelope as text from `"id"` to the closing brace. */
@@ -32,6 +34,11 @@ export interface EventObserver {
   readonly isClosed?: boolean;
 }
 
+/** Counts what a session is told. */
+export interface Numbering extends EventObserver {
+  readonly lastSeq: number;
+}
+
 /** The envelope fields that all events of a job share. */
 export interface EnvelopeFields {
   readonly job_id?: string | undefined;
@@ -40,6 +47,16 @@ export interface EnvelopeFields {
   readonly causation_id?: string | undefined;
   readonly idempotency_key?: string | undefined;
   readonly priority?: string | undefined;
+  readonly subscription_id?: string | undefined;
+}
+
+/** Whom and what the events of a log are about: who may watch them goes by this. */
+export interface LogSubject {
+  readonly principal: string;
+  readonly sessionId: SessionId;
+  readonly jobId: string | undefined;
+  readonly traceId: string | undefined;
+  readonly priority: Priority;
 }
 
 /** What every log needs of its runtime. */
@@ -54,10 +71,15 @@ export interface LogOrigin {
   readonly head?: string | undefined;
   /** Records that the store has of it already. */
   readonly length?: number;
+  readonly subject?: LogSubject;
 }
 
 export class EventLog {
   readonly id: string;
+  readonly subject: LogSubject | undefined;
+  readonly order = new EventOrder();
+  /** The numbering of the session that asked for the job, or whose log this is. */
+  numbering: Numbering | undefined;
   #observers: EventObserver[] = [];
   /** Size of the committed text, in bytes. */
   size = 0;
@@ -74,8 +96,14 @@ export class EventLog {
 
   readonly #head: string | undefined;
 
-  constructor(id: string, fields: EnvelopeFields, context: LogContext, { head, length = 0 }: LogOrigin = {}) {
+  constructor(
+    id: string,
+    fields: EnvelopeFields,
+    context: LogContext,
+    { head, length = 0, subject }: LogOrigin = {},
+  ) {
     this.id = id;
+    this.subject = subject;
     this.#head = head;
     this.#appended = length;
     this.#committed = length;
@@ -91,7 +119,12 @@ export class EventLog {
 
   /** Tells the observer of every event that is committed from now on. */
   observe(observer: EventObserver): void {
-    if (observer.isClosed !== true && !this.#observers.includes(observer)) this.#observers.push(observer);
+    if (this.#mayTell(observer) && !this.#observers.includes(observer)) this.#observers.push(observer);
+  }
+
+  /** Tells the observer nothing more. */
+  unobserve(observer: EventObserver): void {
+    this.#observers = this.#observers.filter((one) => one !== observer);
   }
 
   /** Events that are appended but not yet committed. */
@@ -133,26 +166,37 @@ export class EventLog {
     return event;
   }
 
-  /** The journal says that the store has it. */
-  committed(event: LogEvent): void {
+  /** The journal says that the store has it, and which of all commits it is. */
+  committed(event: LogEvent, position: number): void {
     this.#committed = event.seq;
     this.size += event.bytes;
     this.pendingSize -= event.bytes;
     this.#telling = true;
     let closed = false;
     for (const observer of this.#observers) {
-      if (observer.isClosed === true) closed = true;
-      else observer.onEvent(event);
+      if (this.#mayTell(observer)) observer.onEvent(event);
+      else closed = true;
     }
     this.#telling = false;
-    if (this.#released) this.#observers = [];
-    else if (closed) this.#observers = this.#observers.filter(({ isClosed }) => isClosed !== true);
+    this.order.note(position, this.numbering?.lastSeq ?? 0);
+    if (this.#released) this.#letGo();
+    else if (closed) this.#observers = this.#observers.filter((observer) => this.#mayTell(observer));
   }
 
   /** Nothing will be appended any more: lets its observers go, once they know everything. */
   release(): void {
     this.#released = true;
-    if (!this.#telling) this.#observers = [];
+    if (!this.#telling) this.#letGo();
+  }
+
+  /** A session that has ended is still counted by where its jobs go by its numbering. */
+  #mayTell(observer: EventObserver): boolean {
+    return observer.isClosed !== true || observer === this.numbering;
+  }
+
+  #letGo(): void {
+    this.#observers = [];
+    this.numbering = undefined;
   }
 
   /** The journal says that the store refused it and all that follow: the log ends at its last commit again. */

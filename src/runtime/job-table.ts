@@ -6,6 +6,7 @@ import type { JobId } from '../protocol/ids.js';
 import type { Clock, Timer } from '../clock.js';
 import type { Job } from './job.js';
 import type { JobRun, StopReason } from './job-run.js';
+import { ForgottenEvents } from './forgotten-events.js';
 import type { Limits } from './limits.js';
 import { OldestFirst } from './oldest-first.js';
 
@@ -29,6 +30,7 @@ export class JobTable {
   #finishedSize = 0;
   #sweep: Timer | undefined;
   #idle: (() => void)[] = [];
+  readonly #forgotten = new ForgottenEvents();
 
   /** @param drop forgets logs */
   constructor(clock: Clock, limits: Limits, drop: (logs: readonly string[]) => void) {
@@ -39,6 +41,23 @@ export class JobTable {
 
   find(id: string): Job | undefined {
     return this.runs.get(id as JobId)?.job ?? this.#ending.get(id) ?? this.#finished.get(id)?.job;
+  }
+
+  /** Every job that is kept, whether it runs or not. */
+  *all(): Generator<Job> {
+    for (const { job } of this.runs.values()) yield job;
+    yield* this.#ending.values();
+    for (const { job } of this.#finished.values()) yield job;
+  }
+
+  /** The latest commit of a job of this principal that is no longer kept; 0 when all are. */
+  forgottenUpTo(principal: string): number {
+    return this.#forgotten.upTo(principal);
+  }
+
+  /** An earlier life may have forgotten jobs up to this commit. */
+  startAfter(position: number): void {
+    this.#forgotten.noteAll(position);
   }
 
   run(job: Job): JobRun | undefined {
@@ -129,7 +148,7 @@ export class JobTable {
     const now = this.#clock.now();
     const forgotten: string[] = [];
     for (let oldest = this.#oldest.peek(); oldest !== undefined; oldest = this.#oldest.peek()) {
-      const [id, { until, size }] = oldest;
+      const [id, { job, until, size }] = oldest;
       // However large it is, the latest one is kept: its client may still be reading.
       const surplus =
         this.#finished.size > maxFinishedJobs ||
@@ -137,6 +156,7 @@ export class JobTable {
       if (!surplus && until > now) break;
       this.#finished.delete(id);
       this.#finishedSize -= size;
+      this.#forgotten.note(job.origin.principal, job.log.order.lastPosition);
       forgotten.push(id);
     }
     if (forgotten.length > 0) this.#drop(forgotten);

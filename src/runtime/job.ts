@@ -86,7 +86,16 @@ export class Job implements EventObserver {
         causation_id: origin.causationId,
       },
       context,
-      log,
+      {
+        ...log,
+        subject: {
+          principal: origin.principal,
+          sessionId: origin.sessionId,
+          jobId: origin.id,
+          traceId: origin.traceId,
+          priority: origin.priority,
+        },
+      },
     );
     this.log.observe(this);
   }
@@ -150,6 +159,19 @@ export class Job implements EventObserver {
       ...(parent === undefined ? {} : { parent_job_id: parent.id }),
       ...(delegateId === undefined ? {} : { delegate_id: delegateId }),
     };
+  }
+
+  /** Why it failed, once that is committed. */
+  get shownFailure(): string | undefined {
+    if (this.shownState !== 'failed' || this.#ending === undefined) return undefined;
+    return (JSON.parse(this.#ending.text) as { readonly code?: string }).code;
+  }
+
+  /** Whether `other` is this job or delegated below it. */
+  includes(other: Job): boolean {
+    for (let at: Job | undefined = other; at !== undefined; at = at.origin.parent)
+      if (at === this) return true;
+    return false;
   }
 
   get isOver(): boolean {

@@ -27,21 +27,30 @@ const MAX_GROUPS_PER_TURN = 64;
 export class Journal {
   readonly #store: Store;
   readonly #onFailure: JournalFailure;
+  readonly #onCommit: (event: LogEvent) => void;
   readonly #maxRecords: number;
   /** Microtasks end a turn of the memory store; a durable one waits for the turn's other callbacks too. */
   readonly #atTurnEnd: (flush: () => void) => void;
   #pending: Entry[] = [];
   #scheduled = false;
   #inFlight = false;
+  /** Of the latest commit. */
+  #position = 0;
   #failing = false;
   #groupsThisTurn = 0;
   /** Whoever waits for the group that is at the store, and for the next one. */
   #flight: Completion | undefined;
   #next: Completion | undefined;
 
-  constructor(store: Store, onFailure: JournalFailure) {
+  /** @param onCommit told of each event after its log's observers */
+  constructor(
+    store: Store,
+    onFailure: JournalFailure,
+    onCommit: (event: LogEvent) => void = () => undefined,
+  ) {
     this.#store = store;
     this.#onFailure = onFailure;
+    this.#onCommit = onCommit;
     const { grouping } = store;
     this.#maxRecords = grouping.kind === 'batch' ? grouping.writes : Infinity;
     this.#atTurnEnd = grouping.kind === 'batch' ? setImmediate : queueMicrotask;
@@ -57,6 +66,11 @@ export class Journal {
     if (this.#inFlight) return;
     if (this.#pending.length === this.#maxRecords && this.#mayFlush) queueMicrotask(this.#onSchedule);
     else if (!this.#scheduled) this.#schedule();
+  }
+
+  /** What is committed from now on stands behind this position, the last that an earlier life gave. */
+  continueAfter(position: number): void {
+    this.#position = position;
   }
 
   /** Resolves once everything that was appended before the call is committed or refused, whatever comes after it. */
@@ -119,8 +133,13 @@ export class Journal {
     this.#inFlight = false;
     this.#failing = false;
     for (const entry of group) {
-      if (entry.kind === 'record') entry.source.committed(entry);
-      else entry.settled();
+      if (entry.kind === 'document') {
+        entry.settled();
+        continue;
+      }
+      this.#position += 1;
+      entry.source.committed(entry, this.#position);
+      this.#onCommit(entry);
     }
     this.#settle();
   }

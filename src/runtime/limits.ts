@@ -51,6 +51,38 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Message ids that a session remembers to drop repeats.',
   },
+  ackWindow: {
+    default: Infinity,
+    unit: 'count',
+    meaning:
+      'Events that are sent to a session beyond the last that it acknowledged by `session.ack`; Infinity is no window.',
+  },
+  maxJobSubscriptionsPerSession: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Jobs that one session watches by `job.subscribe`; a further one is refused.',
+  },
+  maxSubscriptionsPerSession: {
+    default: 100,
+    unit: 'count',
+    meaning: 'Filters that one session watches by `subscribe`; a further one is refused.',
+  },
+  maxSubscriptionBacklog: {
+    default: 100_000,
+    unit: 'count',
+    meaning:
+      'Events that a session has yet to be sent when its filters are closed with BACKPRESSURE_OVERFLOW. Below `maxReplayEvents`, so that its own jobs are not forgotten for them.',
+  },
+  maxFilterMembers: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Ids, traces and types in the filter of one `subscribe`.',
+  },
+  listPageSize: {
+    default: 100,
+    unit: 'count',
+    meaning: 'Jobs in one answer to `session.list_jobs`.',
+  },
   softBufferBytes: {
     default: 1_048_576,
     unit: 'bytes',

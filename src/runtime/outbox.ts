@@ -7,14 +7,30 @@
  *      caught up; meanwhile only the events' places are kept here, so a slow reader costs no text (L7).
  * (O3) The latest `maxReplayEvents` places are kept, and at most twice as many: `oldestReplayable` says from where a
  *      client can still resume.
+ * (O4) At most `ackWindow` events are sent beyond the last that the client acknowledged. A new connection begins with
+ *      what its client says it has.
  */
+import type { Id, SessionId } from '../protocol/ids.js';
 import type { Store, StoredRecord } from '../store/store.js';
 import type { Limits } from './limits.js';
 import type { EventObserver, LogEvent } from './event-log.js';
 
+/** How an event is told to a session that subscribed to its kind instead of asking for its job (RFC 0001 §13). */
+export interface Wrapping {
+  /** The log that the event is in. */
+  readonly log: string;
+  readonly subscriptionId: Id<'subscription'>;
+  /** The session that the event is of, and its number there, if it has one. */
+  readonly sessionId: SessionId;
+  numberOf(seq: number): number | undefined;
+}
+
+/** What an event that a session is told comes from: a log, as it is or to be wrapped. */
+type Source = string | Wrapping;
+
 /** The connection's side: takes numbered events. */
 export interface EventSink {
-  event(record: Pick<StoredRecord, 'type' | 'body'>, eventSeq: number): void;
+  event(record: Pick<StoredRecord, 'seq' | 'type' | 'body'>, eventSeq: number, wrapping?: Wrapping): void;
   /** Bytes that the peer has not taken yet. */
   readonly buffered: number;
 }
@@ -38,10 +54,11 @@ export class Outbox implements EventObserver {
   readonly #limits: Limits;
   readonly #onReplayFailure: ReplayFailure;
   /** The places of events `#base + 1 …`, as two parallel lists: they are many and small. */
-  #logs: string[] = [];
+  #logs: Source[] = [];
   #seqs: number[] = [];
   #base = 0;
   #lastSent = 0;
+  #acknowledged = 0;
   #sink: EventSink | undefined;
   #catchingUp = false;
   #closed = false;
@@ -76,28 +93,43 @@ export class Outbox implements EventObserver {
   /** The latest place that stands in one of these logs. */
   latestOf(logs: ReadonlySet<string>): (Place & { readonly eventSeq: number }) | undefined {
     for (let index = this.#logs.length - 1; index >= 0; index -= 1) {
-      const log = this.#logs[index];
+      const source = this.#logs[index];
       const seq = this.#seqs[index];
-      if (log !== undefined && seq !== undefined && logs.has(log)) {
-        return { log, seq, eventSeq: this.#base + index + 1 };
-      }
+      if (source === undefined || seq === undefined) continue;
+      const log = logOf(source);
+      if (logs.has(log)) return { log, seq, eventSeq: this.#base + index + 1 };
     }
     return undefined;
   }
 
+  /** Events that the connection has yet to be given. */
+  get backlog(): number {
+    return this.lastSeq - this.#lastSent;
+  }
+
   onEvent(event: LogEvent): void {
-    if (this.#closed) return;
-    this.#logs.push(event.log);
+    this.tell(event, event.log);
+  }
+
+  /** Numbers the event; wrapped, where it is told to a subscription. */
+  tell(event: LogEvent, source: Source): void {
+    if (this.#closed) {
+      this.#base += 1;
+      return;
+    }
+    this.#logs.push(source);
     this.#seqs.push(event.seq);
     const eventSeq = this.lastSeq;
     const sink = this.#sink;
     if (
       sink !== undefined &&
       this.#lastSent === eventSeq - 1 &&
+      eventSeq <= this.#windowEnd &&
       sink.buffered < this.#limits.softBufferBytes
     ) {
       this.#lastSent = eventSeq;
-      sink.event(event, eventSeq);
+      if (typeof source === 'string') sink.event(event, eventSeq);
+      else sink.event(event, eventSeq, source);
     }
     this.#trimSurplus();
   }
@@ -107,24 +139,62 @@ export class Outbox implements EventObserver {
     return this.#logs.includes(log);
   }
 
-  /**
-   * Tells the first `count` events of a log, which the store has; to be called before the log is observed. More than
-   * a session keeps for replay are not told: their reader would be cut off.
-   */
-  enqueue(log: string, count: number): void {
-    if (this.#closed || count > this.#limits.maxReplayEvents) return;
-    for (let seq = 1; seq <= count; seq += 1) {
-      this.#logs.push(log);
+  /** Numbers what was committed before: events `from` to `to` of one log. They are read from the store when sent. */
+  recall(source: Source, from: number, to: number): void {
+    if (this.#closed) return;
+    for (let seq = from; seq <= to; seq += 1) {
+      this.#logs.push(source);
       this.#seqs.push(seq);
     }
     this.#trimSurplus();
     this.resume();
   }
 
+  /** The client has read this far: the window moves on, never back. */
+  acknowledge(eventSeq: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, Math.min(eventSeq, this.#lastSent));
+    this.resume();
+  }
+
+  /** Sends everything behind `after` again, under the same numbers. */
+  repeat(after: number): void {
+    this.#lastSent = Math.min(this.#lastSent, after);
+    this.resume();
+  }
+
+  /** The number of an event of a log, where it was told as it is; the latest, if it was told twice. */
+  numberOf(log: string, seq: number): number | undefined {
+    for (let at = this.#logs.length - 1; at >= 0; at -= 1) {
+      if (this.#seqs[at] === seq && this.#logs[at] === log) return this.#base + at + 1;
+    }
+    return undefined;
+  }
+
+  /** What was told under a number to a subscription. */
+  wrappedAt(eventSeq: number): { readonly wrapping: Wrapping; readonly seq: number } | undefined {
+    const wrapping = this.#logs[eventSeq - this.#base - 1];
+    const seq = this.#seqs[eventSeq - this.#base - 1];
+    if (typeof wrapping !== 'object' || seq === undefined) return undefined;
+    return { wrapping, seq };
+  }
+
+  /** The last number that may be sent before the client acknowledges more. */
+  get #windowEnd(): number {
+    return this.#acknowledged + this.#limits.ackWindow;
+  }
+
+  #mayNotSend(): boolean {
+    const sink = this.#sink;
+    if (sink === undefined || this.#lastSent >= this.lastSeq || this.#lastSent >= this.#windowEnd)
+      return true;
+    return sink.buffered >= this.#limits.softBufferBytes;
+  }
+
   /** Connects a sink that has everything up to `after`; the rest follows. */
   attach(sink: EventSink, after: number): void {
     this.#sink = sink;
     this.#lastSent = after;
+    this.#acknowledged = Math.max(this.#acknowledged, after);
     this.resume();
   }
 
@@ -148,8 +218,9 @@ export class Outbox implements EventObserver {
     for (const resolve of waiting) resolve();
   }
 
-  /** Nobody will ask any more; jobs may go on telling. */
+  /** Nobody will ask any more; jobs may go on telling, and are numbered on. */
   close(): void {
+    this.#base = this.lastSeq;
     this.#closed = true;
     this.detach();
     this.#logs = [];
@@ -158,12 +229,12 @@ export class Outbox implements EventObserver {
 
   /** The sink has room again. */
   resume(): void {
-    if (!this.#catchingUp && this.#sink !== undefined && this.#lastSent < this.lastSeq) void this.#catchUp();
+    if (!this.#catchingUp && !this.#mayNotSend()) void this.#catchUp();
   }
 
   /** The logs of which this session could still be asked for an event after `after`. */
   logsAfter(after: number): Set<string> {
-    return new Set(this.#logs.slice(after - this.#base));
+    return new Set(this.#logs.slice(after - this.#base).map(logOf));
   }
 
   /** (O3) */
@@ -181,14 +252,15 @@ export class Outbox implements EventObserver {
     try {
       for (;;) {
         const sink = this.#sink;
-        if (sink === undefined || this.#lastSent >= this.lastSeq) return;
-        if (sink.buffered >= this.#limits.softBufferBytes) return;
-        const records = await this.#nextRun();
-        if (this.#sink !== sink) continue;
+        if (sink === undefined || this.#mayNotSend()) return;
+        const after = this.#lastSent;
+        const { source, records } = await this.#nextRun();
+        if (this.#sink !== sink || this.#lastSent !== after) continue;
         for (const record of records) {
-          if (sink.buffered >= this.#limits.softBufferBytes) return;
+          if (this.#mayNotSend()) return;
           this.#lastSent += 1;
-          sink.event(record, this.#lastSent);
+          if (typeof source === 'string') sink.event(record, this.#lastSent);
+          else sink.event(record, this.#lastSent, source);
         }
       }
     } catch (error) {
@@ -200,22 +272,27 @@ export class Outbox implements EventObserver {
   }
 
   /** The longest run of unsent places that lie side by side in one log, read from the store. */
-  async #nextRun(): Promise<readonly StoredRecord[]> {
+  async #nextRun(): Promise<{ readonly source: Source; readonly records: readonly StoredRecord[] }> {
     const first = this.#lastSent - this.#base;
-    const log = this.#logs[first];
+    const source = this.#logs[first];
     const seq = this.#seqs[first];
-    if (log === undefined || seq === undefined)
+    if (source === undefined || seq === undefined)
       throw new EventsForgotten('the event is older than what the session keeps');
     let count = 1;
     while (
       count < CATCH_UP_BATCH &&
-      this.#logs[first + count] === log &&
+      this.#logs[first + count] === source &&
       this.#seqs[first + count] === seq + count
     ) {
       count += 1;
     }
+    const log = logOf(source);
     const records = await this.#store.read(log, seq - 1, count);
     if (records.length < count) throw new EventsForgotten(`log ${log} is no longer kept`);
-    return records;
+    return { source, records };
   }
+}
+
+function logOf(source: Source): string {
+  return typeof source === 'string' ? source : source.log;
 }

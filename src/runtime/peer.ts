@@ -1,5 +1,5 @@
 import type { MessageType, Payload } from '../protocol/messages.js';
-import type { SessionId } from '../protocol/ids.js';
+import type { Id, SessionId } from '../protocol/ids.js';
 import type { CloseCode } from '../transport/transport.js';
 import type { EventSink } from './outbox.js';
 
@@ -9,6 +9,7 @@ export interface Reply<T extends MessageType = MessageType> {
   readonly payload: Payload<T>;
   readonly sessionId?: string | undefined;
   readonly correlationId?: string | undefined;
+  readonly subscriptionId?: Id<'subscription'> | undefined;
 }
 
 /** What a dialect needs to know of the session that it presents. */

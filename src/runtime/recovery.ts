@@ -17,11 +17,11 @@ import { requestedLease, type LeaseBounds } from '../protocol/lease.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
+import type { EventLog } from './event-log.js';
 import { Job } from './job.js';
 import { JobBudget } from './job-budget.js';
 import { parseHead, type JobHead } from './job-head.js';
 import { JOB_RESTARTED, JobRun } from './job-run.js';
-import type { Place } from './outbox.js';
 import { SESSION_HEAD, sessionOfLog } from './session-log.js';
 import type { SessionRecord } from './session.js';
 import { SESSION_DOCUMENTS } from './session-table.js';
@@ -159,7 +159,7 @@ async function foldOf(
   return { state, heartbeats };
 }
 
-/** (V1) Those whose window has closed, or whose numbering cannot be rebuilt, are forgotten. */
+/** (V1) Those whose window has closed are forgotten, and those whose numbering cannot be rebuilt. */
 async function restoreSessions(
   engine: Engine,
   heads: readonly LogHead[],
@@ -169,10 +169,11 @@ async function restoreSessions(
   for (const { log, head, seq } of heads) {
     if (head === SESSION_HEAD) push(logs, sessionOfLog(log), { log, length: seq });
   }
-  const watched = new Map<string, string[]>();
-  for (const { job } of jobs.values()) push(watched, job.origin.sessionId, job.id);
+  const watched = new Map<string, Job[]>();
+  for (const { job } of jobs.values()) push(watched, job.origin.sessionId, job);
   const now = engine.clock.now();
   let restored = 0;
+  let latest = 0;
   for (const { text, revision } of await engine.store.documents(SESSION_DOCUMENTS)) {
     const record = JSON.parse(text) as SessionRecord;
     const { id } = record.identity;
@@ -180,16 +181,39 @@ async function restoreSessions(
     const parts = logs.get(id) ?? [];
     logs.delete(id);
     session.restoreLog(parts, engine);
-    if (!record.rebuildable || (record.expiresAt !== undefined && record.expiresAt <= now)) {
+    const isExpired = record.expiresAt !== undefined && record.expiresAt <= now;
+    if (!record.rebuildable || isExpired) {
       engine.sessions.end(session);
       continue;
     }
     const { eventSeq, position } = record.note ?? { eventSeq: 0, position: 0 };
-    const told = [...parts.map(({ log }) => log), ...(watched.get(id) ?? [])];
-    session.outbox.restore(await placesAfter(engine, position, told), eventSeq);
-    for (const jobId of watched.get(id) ?? []) jobs.get(jobId as JobId)?.job.log.observe(session.outbox);
+    const own = (watched.get(id) ?? []).map(({ log }) => log);
+    const places = await inCommitOrderOf(engine, [...session.logParts, ...own]);
+    const told = places.filter((place) => place.position > position);
+    session.outbox.restore(
+      told.map(({ log, seq }) => ({ log: log.id, seq })),
+      eventSeq,
+    );
+    const unnumbered = places.length - told.length;
+    for (const [index, place] of places.entries()) {
+      const number = index < unnumbered ? 0 : eventSeq + index - unnumbered + 1;
+      place.log.order.note(place.position, number);
+      latest = Math.max(latest, place.position);
+    }
+    for (const log of own) {
+      log.numbering = session.outbox;
+      log.observe(session.outbox);
+    }
+    watched.delete(id);
     restored += 1;
   }
+  // Jobs whose session is gone have no numbers.
+  for (const { log } of [...watched.values()].flat()) {
+    for (const { position } of await inCommitOrderOf(engine, [log])) log.order.note(position, 0);
+    latest = Math.max(latest, log.order.lastPosition);
+  }
+  engine.journal.continueAfter(latest);
+  engine.jobs.startAfter(latest);
   const orphans = [...logs.values()].flat().map(({ log }) => log);
   if (orphans.length > 0) engine.dropLogs(orphans);
   return restored;
@@ -201,14 +225,18 @@ function push<T>(lists: Map<string, T[]>, key: string, item: T): void {
   else list.push(item);
 }
 
-/** The records of these logs behind a position, in the order of commit. */
-async function placesAfter({ store }: Engine, after: number, logs: readonly string[]): Promise<Place[]> {
-  const places: (Place & { readonly position: number })[] = [];
+interface KeptPlace {
+  readonly log: EventLog;
+  readonly seq: number;
+  readonly position: number;
+}
+
+/** Where the records of these logs stand. */
+async function inCommitOrderOf({ store }: Engine, logs: readonly EventLog[]): Promise<KeptPlace[]> {
+  const places: KeptPlace[] = [];
   for (const log of logs) {
-    const positions = await store.positions(log);
-    for (const [index, position] of positions.entries()) {
-      if (position > after) places.push({ log, seq: index + 1, position });
-    }
+    const positions = await store.positions(log.id);
+    for (const [index, position] of positions.entries()) places.push({ log, seq: index + 1, position });
   }
   return places.sort((one, other) => one.position - other.position);
 }

@@ -3,7 +3,13 @@
  * oldest can be forgotten when there is too much of it (law L7); who has not seen that by then cannot resume.
  */
 import type { SessionId } from '../protocol/ids.js';
-import { EventLog, type EventObserver, type LogContext } from './event-log.js';
+import {
+  EventLog,
+  type EventObserver,
+  type LogContext,
+  type LogSubject,
+  type Numbering,
+} from './event-log.js';
 import type { Limits } from './limits.js';
 
 export interface SessionLogContext extends LogContext {
@@ -20,13 +26,17 @@ export const SESSION_HEAD = '';
 export class SessionLog {
   readonly #sessionId: SessionId;
   readonly #observer: EventObserver;
+  readonly #subject: LogSubject;
+  readonly #numbering: Numbering;
   /** Oldest first. */
   #parts: EventLog[] = [];
   #begun = 0;
 
-  constructor(sessionId: SessionId, observer: EventObserver) {
+  constructor(sessionId: SessionId, principal: string, observer: EventObserver, numbering: Numbering) {
     this.#sessionId = sessionId;
     this.#observer = observer;
+    this.#numbering = numbering;
+    this.#subject = { principal, sessionId, jobId: undefined, traceId: undefined, priority: 'normal' };
   }
 
   /** The part to append to. Do not keep it: the next event may belong to another. */
@@ -36,7 +46,8 @@ export class SessionLog {
     if (isOpen && latest.size < context.limits.maxSessionLogBytes / PARTS) return latest;
     this.#begun += 1;
     const name = this.#begun === 1 ? this.#sessionId : `${this.#sessionId}.${this.#begun}`;
-    const part = new EventLog(name, {}, context, { head: SESSION_HEAD });
+    const part = new EventLog(name, {}, context, { head: SESSION_HEAD, subject: this.#subject });
+    part.numbering = this.#numbering;
     part.observe(this.#observer);
     this.#parts.push(part);
     const surplus = this.#parts.splice(0, this.#parts.length - PARTS).map(({ id }) => id);
@@ -49,9 +60,15 @@ export class SessionLog {
     parts: readonly { readonly log: string; readonly length: number }[],
     context: SessionLogContext,
   ): void {
-    this.#parts = parts.map(({ log, length }) => new EventLog(log, {}, context, { length }));
+    this.#parts = parts.map(
+      ({ log, length }) => new EventLog(log, {}, context, { length, subject: this.#subject }),
+    );
     const numbers = parts.map(({ log }) => Number(log.split('.')[1] ?? 1));
     this.#begun = Math.max(0, ...numbers);
+  }
+
+  get parts(): readonly EventLog[] {
+    return this.#parts;
   }
 
   /** The logs that it is kept in. */

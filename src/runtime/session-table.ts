@@ -7,8 +7,10 @@ import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import { EventsForgotten, Outbox } from './outbox.js';
 import { Session, sessionOfResumeToken, type SessionIdentity, type SessionRecord } from './session.js';
+import { sessionOfLog } from './session-log.js';
 import type { Store } from '../store/store.js';
 import { CLOSE_CODES } from '../transport/transport.js';
+import type { Watched } from './watching.js';
 
 export interface SessionTableOptions {
   readonly clock: Clock;
@@ -16,6 +18,8 @@ export interface SessionTableOptions {
   readonly logger: Logger;
   readonly store: Store;
   readonly journal: Journal;
+  /** What there is to watch. */
+  readonly watched: Watched;
   /** What the runtime advertises at the moment. */
   readonly capabilities: () => Capabilities;
   /** Whether the events of this log can still be read. */
@@ -73,7 +77,7 @@ export class SessionTable {
     const outbox = new Outbox(this.#options.store, this.#options.limits, (eventSeq, error) => {
       this.#cannotReplay(id, eventSeq, error);
     });
-    const session = new Session(identity, outbox);
+    const session = new Session(identity, outbox, this.#options.watched);
     this.#byQuota.set(quota, (this.#byQuota.get(quota) ?? 0) + 1);
     this.#sessions.set(id, session);
     return session;
@@ -101,6 +105,16 @@ export class SessionTable {
     this.#put(session, JSON.stringify(session.record()), settled);
   }
 
+  /** The session is told of more than its own jobs: its numbering cannot be rebuilt after a restart (law L3). */
+  watchesOthers(session: Session): void {
+    if (!session.rebuildable) return;
+    session.rebuildable = false;
+    this.save(session, (error) => {
+      // What would have been told was refused with it.
+      if (error !== undefined) session.rebuildable = true;
+    });
+  }
+
   #put(session: Session, text: string | undefined, settled: (error?: unknown) => void): void {
     session.revision += 1;
     this.#options.journal.append({
@@ -123,13 +137,7 @@ export class SessionTable {
       return new ArcpError('RESUME_WINDOW_EXPIRED', 'no session can be resumed with this token');
     }
     const { outbox } = session;
-    const covered =
-      lastEventSeq <= outbox.lastSeq &&
-      lastEventSeq >= outbox.oldestReplayable &&
-      [...outbox.logsAfter(lastEventSeq)].every(
-        (log) => session.logs.includes(log) || this.#options.isKept(log),
-      );
-    if (covered) return session;
+    if (this.covers(session, lastEventSeq)) return session;
     const details = { last_event_seq: outbox.lastSeq, oldest_event_seq: outbox.oldestReplayable };
     if (lastEventSeq > outbox.lastSeq) {
       // The client is wrong, not the session: it stays as it is.
@@ -145,7 +153,7 @@ export class SessionTable {
   async noteBefore(logs: ReadonlySet<string>): Promise<void> {
     const { store } = this.#options;
     for (const session of [...this.#sessions.values()]) {
-      const last = session.outbox.latestOf(logs);
+      const last = session.rebuildable ? session.outbox.latestOf(logs) : undefined;
       if (last === undefined) continue;
       const position = (await store.positions(last.log))[last.seq - 1];
       if (position === undefined || !this.#sessions.has(session.id)) continue;
@@ -162,6 +170,20 @@ export class SessionTable {
   /** Resolves once every connection has been given everything that its session was told by now. */
   async caughtUp(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map(({ outbox }) => outbox.caughtUp()));
+  }
+
+  /** Whether everything that the session was told after `lastEventSeq` can be told again. */
+  covers({ outbox }: Session, lastEventSeq: number): boolean {
+    return (
+      lastEventSeq <= outbox.lastSeq &&
+      lastEventSeq >= outbox.oldestReplayable &&
+      [...outbox.logsAfter(lastEventSeq)].every((log) => this.#isKept(log))
+    );
+  }
+
+  #isKept(log: string): boolean {
+    if (this.#options.isKept(log)) return true;
+    return this.#sessions.get(sessionOfLog(log))?.logs.includes(log) === true;
   }
 
   /** The connection dropped; the session waits for its client. */

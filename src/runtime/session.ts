@@ -14,6 +14,7 @@ import type { Peer } from './peer.js';
 import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
+import { Watching, type Watched } from './watching.js';
 
 export interface SessionIdentity {
   readonly id: SessionId;
@@ -34,6 +35,7 @@ export interface SessionRecord {
   /** When it can no longer be resumed, in milliseconds since the epoch; nothing while it is connected. */
   readonly expiresAt: number | undefined;
   readonly note: NumberingNote | undefined;
+  /** Whether its numbering can be rebuilt from the logs of its own jobs. */
   readonly rebuildable: boolean;
 }
 
@@ -51,6 +53,8 @@ type Attachment =
 export class Session {
   readonly identity: SessionIdentity;
   readonly outbox: Outbox;
+  /** What it watches beside its own jobs. */
+  readonly watching: Watching;
   /** On whose behalf its jobs run. */
   readonly requester: Requester;
   /** Extensions whose messages this session can take (decision 17). */
@@ -63,14 +67,15 @@ export class Session {
   #remembered: RememberedIds | undefined;
   /** Of its document in the store. */
   revision = 0;
-  /** Whether a later life can rebuild its numbering: not when it was told of jobs that are not its own. */
-  rebuildable = true;
   /** From where its numbering can be rebuilt, when not from its beginning. */
   note: NumberingNote | undefined;
+  /** Whether its numbering can be rebuilt after a restart: not when it was ever told of what is not its own. */
+  rebuildable = true;
 
-  constructor(identity: SessionIdentity, outbox: Outbox) {
+  constructor(identity: SessionIdentity, outbox: Outbox, watched: Watched) {
     this.identity = identity;
     this.outbox = outbox;
+    this.watching = new Watching(this, watched);
     const { principal, quota, id: sessionId, heartbeatMs } = identity;
     this.requester = { principal, quota, sessionId, heartbeatMs };
     this.extensions = new Set(identity.capabilities.extensions);
@@ -90,7 +95,16 @@ export class Session {
 
   /** The log for what happens to this session and to no job. */
   log(context: SessionLogContext): EventLog {
-    return (this.#log ??= new SessionLog(this.id, this.outbox)).current(context);
+    return (this.#log ??= this.#newLog()).current(context);
+  }
+
+  #newLog(): SessionLog {
+    return new SessionLog(this.id, this.principal, this.watching, this.outbox);
+  }
+
+  /** That log's parts. */
+  get logParts(): readonly EventLog[] {
+    return this.#log?.parts ?? [];
   }
 
   /** The names of that log's parts. */
@@ -117,6 +131,7 @@ export class Session {
     this.#attachment = { kind: 'ended' };
     this.#resumeDigest = undefined;
     this.#replacedDigest = undefined;
+    this.watching.close();
     this.outbox.close();
   }
 
@@ -144,8 +159,9 @@ export class Session {
   }
 
   /** Takes up what the store kept. */
-  restore({ extensions, resumeDigest, replacedDigest, note }: SessionRecord): void {
+  restore({ extensions, resumeDigest, replacedDigest, note, rebuildable }: SessionRecord): void {
     this.note = note;
+    this.rebuildable = rebuildable;
     for (const extension of extensions) this.extensions.add(extension);
     const digest = (text: string | undefined): Buffer | undefined =>
       text === undefined ? undefined : Buffer.from(text, 'base64');
@@ -159,7 +175,7 @@ export class Session {
     context: SessionLogContext,
   ): void {
     if (parts.length === 0) return;
-    this.#log = new SessionLog(this.id, this.outbox);
+    this.#log = this.#newLog();
     this.#log.restore(parts, context);
   }
 

@@ -219,6 +219,29 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect((await late.next('session.rejected')).payload.code).toBe('RESUME_WINDOW_EXPIRED');
   });
 
+  it.each([
+    ['a job', 'job.subscribe', (job_id: string) => ({ job_id })],
+    ['a kind of event', 'subscribe', () => ({ filter: { types: ['job.completed'] } })],
+  ] as const)(
+    'a session that had subscribed to %s cannot be resumed (L3)',
+    async (_what, type, payloadOf) => {
+      const all = start({ agents: [echo, wait] });
+      const first = await all.next();
+      const owner = await first.open();
+      const jobId = await owner.accepted('wait');
+      const watcher = await first.open();
+      watcher.send(type, payloadOf(jobId));
+      await watcher.next(type === 'subscribe' ? 'subscribe.accepted' : 'job.subscribed');
+      const second = await all.next();
+      const late = second.raw();
+      late.send('session.resume', { resume_token: watcher.resumeToken, last_event_seq: 0 });
+      expect((await late.next('session.rejected')).payload.code).toBe('RESUME_WINDOW_EXPIRED');
+      const resumed = second.raw();
+      await resumed.resume(owner.resumeToken, 0);
+      await resumed.terminal(jobId);
+    },
+  );
+
   it('a runtime that was stopped in order is taken up like one that was killed', async () => {
     const all = start({ agents: [again(), echo] });
     const first = await all.next();

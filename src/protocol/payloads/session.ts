@@ -146,10 +146,13 @@ export const sessionPong = z.object({ ping_nonce: text, received_at: timestamp }
 
 export const sessionAck = z.object({ last_processed_seq: counter });
 
+/** Filters take the words of draft-1.1 too. `running` and `cancelled` are words of both. */
+const STATUS_WORDS = [...JOB_STATES, 'pending', 'success', 'error', 'timed_out'] as const;
+
 export const sessionListJobs = z.object({
   filter: optional(
     z.object({
-      status: optional(list(oneOf(JOB_STATES))),
+      status: optional(list(oneOf(STATUS_WORDS))),
       agent: optional(text),
       created_after: optional(timestamp),
       created_before: optional(timestamp),

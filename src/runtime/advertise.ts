@@ -1,0 +1,33 @@
+/** What a runtime tells its clients that it can do. */
+import type { Capabilities } from '../protocol/capabilities.js';
+import { OPT_IN } from '../protocol/extensions.js';
+import type { Inventory } from '../protocol/inventory.js';
+import type { Limits } from './limits.js';
+
+interface Advertiser {
+  readonly authenticators: { has(scheme: string): boolean };
+  readonly limits: Limits;
+  readonly heartbeatRecovery: 'fail' | 'block';
+}
+
+export function advertise(inventory: Inventory, runtime: Advertiser): Capabilities {
+  return {
+    streaming: false,
+    durable_jobs: false,
+    checkpoints: false,
+    binary_streams: false,
+    agent_handoff: false,
+    human_input: false,
+    model_use: false,
+    provisioned_credentials: false,
+    artifacts: false,
+    subscriptions: true,
+    scheduled_jobs: false,
+    interrupt: false,
+    anonymous: runtime.authenticators.has('none'),
+    extensions: [OPT_IN.delegate],
+    heartbeat_interval_seconds: runtime.limits.heartbeatIntervalMs / 1000,
+    heartbeat_recovery: runtime.heartbeatRecovery,
+    agents: inventory.map(({ name, versions, ...rest }) => ({ name, versions: [...versions], ...rest })),
+  };
+}

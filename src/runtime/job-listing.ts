@@ -1,0 +1,123 @@
+/**
+ * `session.list_jobs`: the jobs of a principal, page by page.
+ *
+ * (G1) Only what is committed is listed: jobs whose `job.accepted` is, in the state that their events show (L2).
+ * (G2) The order is by creation, then by id. A cursor is a place in that order, not a list kept somewhere: what ends or
+ *      begins between two pages moves nothing.
+ */
+import { parseAgentRef } from '../protocol/agent-ref.js';
+import { ArcpError } from '../protocol/errors.js';
+import { isId } from '../protocol/ids.js';
+import type { Payload } from '../protocol/messages.js';
+import { parseTimestamp } from '../protocol/timestamp.js';
+import type { Job } from './job.js';
+
+type ListRequest = Payload<'session.list_jobs'>;
+type Filter = NonNullable<ListRequest['filter']>;
+type StatusWord = NonNullable<Filter['status']>[number];
+type Page = Omit<Payload<'session.jobs'>, 'request_id'>;
+
+/** A place in the order of listings. */
+interface Mark {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+/** Throws INVALID_ARGUMENT for a cursor, an agent or a limit that makes no sense. */
+export function listJobs(
+  jobs: Iterable<Job>,
+  principal: string,
+  { filter = {}, limit, cursor }: ListRequest,
+  pageSize: number,
+): Page {
+  if (limit === 0) throw new ArcpError('INVALID_ARGUMENT', 'limit: expected at least 1');
+  const size = Math.min(limit ?? pageSize, pageSize);
+  const after = cursor === undefined ? undefined : readCursor(cursor);
+  const fits = predicate(filter);
+  const found: Job[] = [];
+  for (const job of jobs) {
+    if (job.origin.principal !== principal || job.log.committedSeq === 0) continue;
+    if (after !== undefined && compare(markOf(job), after) <= 0) continue;
+    if (fits(job)) found.push(job);
+  }
+  found.sort((a, b) => compare(markOf(a), markOf(b)));
+  const page = found.slice(0, size);
+  const last = page.at(-1);
+  return {
+    jobs: page.map(listing),
+    next_cursor: last === undefined || found.length <= size ? null : writeCursor(markOf(last)),
+  };
+}
+
+function listing({ id, agent, shownState, origin, log }: Job): Page['jobs'][number] {
+  return {
+    job_id: id,
+    agent,
+    status: shownState,
+    ...(origin.parent === undefined ? {} : { parent_job_id: origin.parent.id }),
+    created_at: new Date(origin.createdAt).toISOString(),
+    trace_id: origin.traceId,
+    last_event_seq: log.order.lastNumber,
+  };
+}
+
+function predicate({ status, agent, created_after, created_before }: Filter): (job: Job) => boolean {
+  const words = status === undefined || status.length === 0 ? undefined : status;
+  const ref = agent === undefined ? undefined : parseAgentRef(agent);
+  const from = created_after === undefined ? undefined : parseTimestamp(created_after);
+  const until = created_before === undefined ? undefined : parseTimestamp(created_before);
+  return (job) => {
+    const { createdAt } = job.origin;
+    if (from !== undefined && createdAt <= from) return false;
+    if (until !== undefined && createdAt >= until) return false;
+    if (ref !== undefined && (ref.version === undefined ? nameOf(job) !== ref.name : job.agent !== agent)) {
+      return false;
+    }
+    return words?.some((word) => isIn(job, word)) ?? true;
+  };
+}
+
+function nameOf({ agent }: Job): string {
+  const at = agent.indexOf('@');
+  return at === -1 ? agent : agent.slice(0, at);
+}
+
+/** The words of draft-1.1 that classic does not have stand for the states that they sum up. */
+function isIn(job: Job, word: StatusWord): boolean {
+  const { shownState } = job;
+  switch (word) {
+    case 'pending':
+      return shownState === 'accepted' || shownState === 'queued';
+    case 'success':
+      return shownState === 'completed';
+    case 'error':
+      return shownState === 'failed' && job.shownFailure !== 'TIMEOUT';
+    case 'timed_out':
+      return shownState === 'failed' && job.shownFailure === 'TIMEOUT';
+    default:
+      return shownState === word;
+  }
+}
+
+function markOf({ id, origin }: Job): Mark {
+  return { createdAt: origin.createdAt, id };
+}
+
+function compare(a: Mark, b: Mark): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+function writeCursor({ createdAt, id }: Mark): string {
+  return Buffer.from(`${createdAt} ${id}`).toString('base64url');
+}
+
+/** Only what `writeCursor` writes is taken. */
+function readCursor(cursor: string): Mark {
+  const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  const mark = { createdAt: Number(time), id };
+  if (!Number.isSafeInteger(mark.createdAt) || !isId('job', id) || writeCursor(mark) !== cursor) {
+    throw new ArcpError('INVALID_ARGUMENT', 'cursor: not one that this runtime gave');
+  }
+  return mark;
+}

@@ -1,0 +1,145 @@
+/** The commands of those who watch: listings, subscriptions, acknowledgement, and replay on request. */
+import { ArcpError } from '../protocol/errors.js';
+import { ID_PREFIXES } from '../protocol/ids.js';
+import { backfill } from './backfill.js';
+import type { Command } from './command.js';
+import { listJobs } from './job-listing.js';
+import { placeOf } from './message-places.js';
+import { ownJob } from './own-job.js';
+import type { Session } from './session.js';
+import { Subscription, type SubscriptionFilter } from './subscriptions.js';
+
+export const listing: Command<'session.list_jobs'> = ({ engine, session, peer }, { id, payload }) => {
+  const { jobs, limits } = engine;
+  peer.reply({
+    type: 'session.jobs',
+    payload: { request_id: id, ...listJobs(jobs.all(), session.principal, payload, limits.listPageSize) },
+    sessionId: session.id,
+    correlationId: id,
+  });
+};
+
+/** Answered when the store has taken it (`watching.ts`, W1). */
+export const watchJob: Command<'job.subscribe'> = ({ engine, session }, { id, payload }) => {
+  ownJob(engine.jobs, session.principal, payload.job_id);
+  session.watching.refuseMoreJobs();
+  engine.sessions.watchesOthers(session);
+  session.log(engine).append('job.subscribe', payload, { correlation_id: id });
+};
+
+export const unwatchJob: Command<'job.unsubscribe'> = ({ engine, session }, { payload }) => {
+  engine.sessions.watchesOthers(session);
+  session.log(engine).append('job.unsubscribe', payload);
+};
+
+export const subscribe: Command<'subscribe'> = ({ engine, session, peer }, { id, payload }) => {
+  const { filter, since } = payload;
+  checkFilter(filter, session, engine);
+  if (since?.checkpoint_id !== undefined) {
+    throw new ArcpError('UNIMPLEMENTED', 'since.checkpoint_id: subscriptions begin after a message here');
+  }
+  const { watching } = session;
+  const { maxSubscriptionBacklog } = engine.limits;
+  const subscription = new Subscription(
+    engine.newId('subscription'),
+    filter,
+    watching,
+    maxSubscriptionBacklog,
+  );
+  if (since?.after_message_id === undefined) {
+    watching.gather(subscription);
+    engine.sessions.watchesOthers(session);
+    watching.open(subscription, [], id);
+    return;
+  }
+  const looking = backfill(engine, session, since.after_message_id, subscription);
+  watching.gather(subscription);
+  looking.then(
+    (past) => {
+      if (watching.find(subscription.id) !== undefined) engine.sessions.watchesOthers(session);
+      watching.open(subscription, past, id);
+    },
+    (error: unknown) => {
+      watching.giveUp(subscription);
+      const refused = ArcpError.from(error);
+      engine.logger.info({ session: session.id, code: refused.code, reason: refused.message }, 'no backfill');
+      peer.reply({
+        type: 'nack',
+        payload: { ...refused.toPayload(), ack_for: id },
+        sessionId: session.id,
+        correlationId: id,
+      });
+    },
+  );
+};
+
+export const unsubscribe: Command<'unsubscribe'> = ({ session }, { id, payload }) => {
+  const subscription = session.watching.find(payload.subscription_id);
+  if (subscription === undefined) throw new ArcpError('NOT_FOUND', 'there is no such subscription');
+  session.watching.closeSubscription(subscription, 'OK', 'unsubscribed', id);
+};
+
+/** The window moves forward only; what was not sent cannot be acknowledged. */
+export const sessionAck: Command<'session.ack'> = ({ session }, { payload }) => {
+  session.outbox.acknowledge(payload.last_processed_seq);
+};
+
+/** Tells the session again what it was told after a message, under the same numbers (RFC 0001 §19). */
+export const resume: Command<'resume'> = ({ engine, session, peer }, { id, payload }) => {
+  const { after_message_id: after, checkpoint_id } = payload;
+  if (checkpoint_id !== undefined)
+    throw new ArcpError('UNIMPLEMENTED', 'checkpoint_id: resume after a message here');
+  if (after === undefined) throw new ArcpError('INVALID_ARGUMENT', 'after_message_id: missing');
+  const { outbox } = session;
+  const eventSeq = numberOfMessage(session, after);
+  if (eventSeq === undefined) {
+    const gone = placeOf(after) !== undefined && outbox.oldestReplayable > 0;
+    throw gone
+      ? new ArcpError('DATA_LOSS', 'the message is older than what the session keeps')
+      : new ArcpError('NOT_FOUND', 'the session was told no such message');
+  }
+  if (!engine.sessions.covers(session, eventSeq)) {
+    throw new ArcpError('DATA_LOSS', 'not everything that followed the message is kept');
+  }
+  peer.reply({
+    type: 'ack',
+    payload: { ack_for: id, received_at: engine.timestamps.now() },
+    sessionId: session.id,
+    correlationId: id,
+  });
+  outbox.repeat(eventSeq);
+};
+
+/** The number under which this session was told a message. */
+function numberOfMessage({ outbox, watching }: Session, messageId: string): number | undefined {
+  const place = placeOf(messageId);
+  if (place === undefined) return undefined;
+  const { owner, number } = place;
+  if (watching.told(`${ID_PREFIXES.subscription}_${owner}`, number)) return number;
+  return (
+    outbox.numberOf(`${ID_PREFIXES.job}_${owner}`, number) ??
+    outbox.numberOf(`${ID_PREFIXES.session}_${owner}`, number)
+  );
+}
+
+/** Throws PERMISSION_DENIED when it names what is another principal's, RESOURCE_EXHAUSTED when it is too long. */
+function checkFilter(
+  filter: SubscriptionFilter,
+  { principal }: Session,
+  { jobs, sessions, limits }: Parameters<Command>[0]['engine'],
+): void {
+  const { session_id, job_id, trace_id, stream_id, types } = filter;
+  const members = [session_id, job_id, trace_id, stream_id, types].reduce((sum, one) => sum + one.length, 0);
+  if (members > limits.maxFilterMembers) {
+    const message = `the filter has ${members} members, and ${limits.maxFilterMembers} are taken`;
+    throw new ArcpError('RESOURCE_EXHAUSTED', message, { retryable: false });
+  }
+  const foreign =
+    session_id.some((id) => isAnothers(sessions.find(id)?.principal, principal)) ||
+    job_id.some((id) => isAnothers(jobs.find(id)?.origin.principal, principal));
+  if (foreign) throw new ArcpError('PERMISSION_DENIED', 'the filter names what belongs to another principal');
+}
+
+function isAnothers(owner: string | undefined, principal: string): boolean {
+  return owner !== undefined && owner !== principal;
+}
