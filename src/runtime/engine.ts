@@ -6,36 +6,30 @@ import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Inventory } from '../protocol/inventory.js';
-import { isTerminal } from '../protocol/job-state.js';
 import type { Payload } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import { advertise } from './advertise.js';
 import type { Authenticator } from './authenticator.js';
-import { checkText, jsonText } from './agent-output.js';
 import type { Clock, Timer } from '../clock.js';
 import { Timestamps } from './timestamps.js';
-import { childJob } from './delegation.js';
 import { failed } from './ending.js';
-import type { EngineContext, Execute } from './engine-context.js';
-import type { EnvelopeFields, EventLog, EventObserver, LogEvent } from './event-log.js';
+import type { Execute } from './engine-context.js';
+import type { EventLog, LogEvent } from './event-log.js';
 import { Forgetting } from './forgetting.js';
-import { IdempotencyKeys, requestFingerprint } from './idempotency.js';
+import { IdempotencyKeys } from './idempotency.js';
 import type { NewId } from './ids.js';
+import { Intake, type IntakeContext } from './intake.js';
 import { Journal } from './journal.js';
-import type { Job } from './job.js';
-import { JobRun } from './job-run.js';
+import type { JobRun } from './job-run.js';
 import { JobTable } from './job-table.js';
-import { Outbox } from './outbox.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
-import type { Session } from './session.js';
 import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
 import { SubscriptionTable } from './subscriptions.js';
-import { childArguments, prepareJob, type Prepared, type Submission } from './submission.js';
 
 export interface EngineOptions {
   readonly store: Store;
@@ -49,13 +43,7 @@ export interface EngineOptions {
   readonly execute: Execute;
 }
 
-/** A session's request for work. */
-export interface JobRequest extends Submission {
-  readonly correlationId: string;
-  readonly idempotencyKey: string | undefined;
-}
-
-export class Engine implements EngineContext {
+export class Engine implements IntakeContext {
   readonly store: Store;
   readonly clock: Clock;
   readonly newId: NewId;
@@ -73,6 +61,7 @@ export class Engine implements EngineContext {
   readonly sessions: SessionTable;
   readonly subscriptions = new SubscriptionTable();
   readonly keys: IdempotencyKeys;
+  readonly intake: Intake;
   readonly #forgetting: Forgetting;
   #state: 'recovering' | 'serving' | 'draining' | 'closed';
   #recovery: Promise<Recovery> | undefined;
@@ -120,6 +109,7 @@ export class Engine implements EngineContext {
       drop,
     });
     this.#forgetting = new Forgetting(this);
+    this.intake = new Intake(this);
   }
 
   get runs(): JobTable['runs'] {
@@ -143,111 +133,17 @@ export class Engine implements EngineContext {
     return this.#state === 'recovering';
   }
 
+  get isServing(): boolean {
+    return this.#state === 'serving';
+  }
+
   /** Whether new work is taken. */
   get ready(): boolean {
-    return this.#state === 'serving' && !this.journal.failing;
+    return this.isServing && !this.journal.failing;
   }
 
-  /** Takes a session's request: a job comes of it, or a `job.failed` that says why not (decision 2). */
-  submit(session: Session, request: JobRequest): void {
-    const { correlationId, idempotencyKey: key } = request;
-    try {
-      if (this.#state !== 'serving') throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
-      const fingerprint =
-        key === undefined
-          ? ''
-          : requestFingerprint(
-              request.agent,
-              request.arguments,
-              request.leaseRequest,
-              request.costBudget,
-              request.parent?.id,
-            );
-      const known = key === undefined ? undefined : this.keys.find(session.identity, key, fingerprint);
-      if (known !== undefined) {
-        this.#repeat(session, known, correlationId, key);
-        return;
-      }
-      const remembered = key === undefined ? undefined : { key, request: fingerprint };
-      const prepared = prepareJob(request, session.requester, this.registry, this, remembered);
-      const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
-      this.#watchedBy(request.parent, session);
-      prepared.job.log.numbering = session.outbox;
-      this.#begin(prepared, [session.outbox, ...watchers]);
-      if (key !== undefined) this.keys.remember(session.identity, key, fingerprint, prepared.job);
-    } catch (error) {
-      const refused = ArcpError.from(error);
-      const { code, message } = refused;
-      this.logger.info({ session: session.id, agent: request.agent, code, reason: message }, 'job refused');
-      const { type, text } = failed(refused);
-      const fields = { correlation_id: correlationId, idempotency_key: key };
-      session.log(this).appendText(type, text, undefined, fields);
-    }
-  }
-
-  /** The session of a job that another session adds a child to is told of what is not its own. */
-  #watchedBy(parent: Job | undefined, session: Session): void {
-    if (parent === undefined || parent.origin.sessionId === session.id) return;
-    const owner = this.sessions.find(parent.origin.sessionId);
-    if (owner !== undefined) this.sessions.watchesOthers(owner);
-  }
-
-  /** Starts a child of a running job (decisions 4, 5, 26). */
-  async delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
-    const { job } = parent;
-    const { origin } = job;
-    parent.refuseChildren();
-    const { task = '', arguments: given, budget, signal } = options;
-    const context = given === undefined ? options.context : { ...options.context, arguments: given };
-    checkText('delegation target', target);
-    checkText('delegation task', task);
-    signal?.throwIfAborted();
-    const delegateId = this.newId('delegation');
-    const payload: Payload<'agent.delegate'> = {
-      target,
-      task,
-      delegate_id: delegateId,
-      ...(context === undefined ? {} : { context }),
-      ...(budget === undefined ? {} : { cost_budget: [...budget] }),
-    };
-    const { maxNesting, maxEventBytes } = this.limits;
-    const text = jsonText(payload, maxNesting - DELEGATE_LEVELS);
-    const request = parent.say('agent.delegate', text, maxEventBytes / DELEGATE_COPIES);
-    let prepared: Prepared;
-    try {
-      prepared = prepareJob(
-        {
-          agent: target,
-          arguments: childArguments(task, (JSON.parse(text) as { readonly context?: unknown }).context),
-          leaseRequest: undefined,
-          costBudget: budget,
-          priority: origin.priority,
-          traceId: origin.traceId,
-          correlationId: undefined,
-          causationId: request.id,
-          parent: job,
-          delegateId,
-        },
-        origin,
-        this.registry,
-        this,
-      );
-    } catch (error) {
-      const { code, message } = ArcpError.from(error);
-      const data = { delegate_id: delegateId, target, code, message };
-      parent.say('event.emit', JSON.stringify({ name: 'agent.delegate.refused', data }));
-      throw error;
-    }
-    prepared.job.log.numbering = job.log.numbering;
-    this.#begin(prepared, outboxesOf(job));
-    const child = childJob(prepared.job, this.jobs.run(prepared.job), this.store);
-    const abort = (): void => {
-      child.cancel('the delegation was aborted');
-    };
-    signal?.addEventListener('abort', abort);
-    void child.outcome.then(() => signal?.removeEventListener('abort', abort));
-    await this.journal.flushed();
-    return child;
+  delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
+    return this.intake.delegate(parent, target, options);
   }
 
   ended(run: JobRun): void {
@@ -317,64 +213,6 @@ export class Engine implements EngineContext {
     await this.store.close();
   }
 
-  #begin({ job, agent, arguments: args }: Prepared, observers: readonly EventObserver[]): void {
-    const { origin, log } = job;
-    for (const observer of observers) log.observe(observer);
-    this.logger.debug({ job: job.id, agent: job.agent, principal: origin.principal }, 'job accepted');
-    if (agent instanceof ArcpError) {
-      job.emit('job.accepted', job.accepted);
-      job.end(failed(agent));
-      origin.budget.settle();
-      this.jobs.finished(job);
-      this.logger.info({ job: job.id, agent: job.agent, code: agent.code }, 'job ended');
-      return;
-    }
-    const run = new JobRun(job, agent, args, this);
-    this.jobs.began(run);
-    this.admission.expect(run);
-    origin.parent?.children.add(job);
-    job.root.liveInTree += 1;
-    job.emit('job.accepted', job.accepted);
-  }
-
-  /**
-   * The same request again: the same job, told anew to whoever asks (decision 11). A session that has not been told of
-   * it gets its whole story: accepted anew, then what has happened, then what happens.
-   */
-  #repeat(session: Session, job: Job, correlationId: string, key: string | undefined): void {
-    const fields = {
-      job_id: job.id,
-      trace_id: job.origin.traceId,
-      correlation_id: correlationId,
-      idempotency_key: key,
-    };
-    this.logger.info({ session: session.id, job: job.id }, 'job repeated');
-    if (job.origin.sessionId !== session.id) this.sessions.watchesOthers(session);
-    const accepted = session.log(this).append('job.accepted', job.accepted, fields);
-    void this.#tellAgain(session, job, accepted, fields);
-  }
-
-  async #tellAgain(session: Session, job: Job, accepted: LogEvent, fields: EnvelopeFields): Promise<void> {
-    const { outbox } = session;
-    const knows = (): boolean => job.log.observers.includes(outbox) || outbox.tells(job.id);
-    if (!job.isOver && knows()) return;
-    if (!knows()) {
-      await this.journal.flushed();
-      if (accepted.source.committedSeq < accepted.seq) return;
-    }
-    const ending = job.isOver ? await job.ended : undefined;
-    if (!this.sessions.isOpen(session.id)) return;
-    if (!knows() && this.jobs.find(job.id) !== undefined) {
-      // The terminal event is told under the correlation of the repeat instead.
-      const isTold = ending === undefined || !isTerminal(job.shownState);
-      const count = job.log.committedSeq - (isTold ? 0 : 1);
-      // The reader of more than a session keeps would be cut off.
-      if (count <= this.limits.maxReplayEvents) outbox.recall(job.id, 1, count);
-    }
-    if (ending === undefined) job.log.observe(outbox);
-    else session.log(this).appendText(ending.type, ending.text, undefined, fields);
-  }
-
   #leave(run: JobRun): void {
     const { job } = run;
     this.jobs.finished(job);
@@ -426,13 +264,4 @@ export class Engine implements EngineContext {
     }
     return this.#advertised.capabilities;
   }
-}
-
-/** Those who cannot read `agent.delegate` get it in an `event.emit`, two levels deeper, under two names. */
-const DELEGATE_LEVELS = 3;
-const DELEGATE_COPIES = 2;
-
-/** Whoever watches a job also watches its children. */
-function outboxesOf(job: Job): EventObserver[] {
-  return job.log.observers.filter((observer) => observer instanceof Outbox);
 }

@@ -1,0 +1,222 @@
+/**
+ * The one way in for work: what sessions ask for, and what running agents delegate, becomes jobs here.
+ *
+ * (K1) A request is answered by the first event of its job, or by a `job.failed` that says why there is none
+ *      (decision 2). Nothing is half begun.
+ * (K2) The same request under the same idempotency key is the same job, told anew to whoever asks (decision 11).
+ * (K3) Whoever watches a job watches its children from their first event on.
+ */
+import type { ChildJob, DelegateOptions } from '../agents/agent.js';
+import { ArcpError } from '../protocol/errors.js';
+import { isTerminal } from '../protocol/job-state.js';
+import type { Payload } from '../protocol/messages.js';
+import { checkText, jsonText } from './agent-output.js';
+import { childJob } from './delegation.js';
+import { failed } from './ending.js';
+import type { EngineContext } from './engine-context.js';
+import type { EnvelopeFields, EventObserver, LogEvent } from './event-log.js';
+import { requestFingerprint, type IdempotencyKeys } from './idempotency.js';
+import type { Job } from './job.js';
+import { JobRun } from './job-run.js';
+import type { JobTable } from './job-table.js';
+import { Outbox } from './outbox.js';
+import type { AgentRegistry } from './registry.js';
+import type { Session } from './session.js';
+import type { SessionLogContext } from './session-log.js';
+import type { SessionTable } from './session-table.js';
+import { childArguments, prepareJob, type Prepared, type Submission } from './submission.js';
+
+/** A session's request for work. */
+export interface JobRequest extends Submission {
+  readonly correlationId: string;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** What there must be to take work in. */
+export interface IntakeContext extends EngineContext, SessionLogContext {
+  readonly registry: AgentRegistry;
+  readonly jobs: JobTable;
+  readonly sessions: SessionTable;
+  readonly keys: IdempotencyKeys;
+  /** Whether new work is taken at all: not while the runtime ends. */
+  readonly isServing: boolean;
+}
+
+/** Those who cannot read `agent.delegate` get it in an `event.emit`, two levels deeper, under two names. */
+const DELEGATE_LEVELS = 3;
+const DELEGATE_COPIES = 2;
+
+export class Intake {
+  readonly #context: IntakeContext;
+
+  constructor(context: IntakeContext) {
+    this.#context = context;
+  }
+
+  /** Takes a session's request (K1). */
+  submit(session: Session, request: JobRequest): void {
+    const { correlationId, idempotencyKey: key } = request;
+    const { keys, registry, logger } = this.#context;
+    try {
+      if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+      const fingerprint = key === undefined ? '' : fingerprintOf(request);
+      const known = key === undefined ? undefined : keys.find(session.identity, key, fingerprint);
+      if (known !== undefined) {
+        this.#repeat(session, known, correlationId, key);
+        return;
+      }
+      const remembered = key === undefined ? undefined : { key, request: fingerprint };
+      const prepared = prepareJob(request, session.requester, registry, this.#context, remembered);
+      const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
+      this.#watchedBy(request.parent, session);
+      prepared.job.log.numbering = session.outbox;
+      this.begin(prepared, [session.outbox, ...watchers]);
+      if (key !== undefined) keys.remember(session.identity, key, fingerprint, prepared.job);
+    } catch (error) {
+      const refused = ArcpError.from(error);
+      const { code, message } = refused;
+      logger.info({ session: session.id, agent: request.agent, code, reason: message }, 'job refused');
+      const { type, text } = failed(refused);
+      const fields = { correlation_id: correlationId, idempotency_key: key };
+      session.log(this.#context).appendText(type, text, undefined, fields);
+    }
+  }
+
+  /** Starts a child of a running job (decisions 4, 5, 26). Throws when it is refused. */
+  async delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
+    const { registry, jobs, store, journal, newId, limits } = this.#context;
+    const { job } = parent;
+    const { origin } = job;
+    parent.refuseChildren();
+    const { task = '', arguments: given, budget, signal } = options;
+    const context = given === undefined ? options.context : { ...options.context, arguments: given };
+    checkText('delegation target', target);
+    checkText('delegation task', task);
+    signal?.throwIfAborted();
+    const delegateId = newId('delegation');
+    const payload: Payload<'agent.delegate'> = {
+      target,
+      task,
+      delegate_id: delegateId,
+      ...(context === undefined ? {} : { context }),
+      ...(budget === undefined ? {} : { cost_budget: [...budget] }),
+    };
+    const text = jsonText(payload, limits.maxNesting - DELEGATE_LEVELS);
+    const request = parent.say('agent.delegate', text, limits.maxEventBytes / DELEGATE_COPIES);
+    let prepared: Prepared;
+    try {
+      prepared = prepareJob(
+        {
+          agent: target,
+          arguments: childArguments(task, (JSON.parse(text) as { readonly context?: unknown }).context),
+          leaseRequest: undefined,
+          costBudget: budget,
+          priority: origin.priority,
+          traceId: origin.traceId,
+          correlationId: undefined,
+          causationId: request.id,
+          parent: job,
+          delegateId,
+        },
+        origin,
+        registry,
+        this.#context,
+      );
+    } catch (error) {
+      const { code, message } = ArcpError.from(error);
+      const data = { delegate_id: delegateId, target, code, message };
+      parent.say('event.emit', JSON.stringify({ name: 'agent.delegate.refused', data }));
+      throw error;
+    }
+    prepared.job.log.numbering = job.log.numbering;
+    this.begin(prepared, outboxesOf(job));
+    const child = childJob(prepared.job, jobs.run(prepared.job), store);
+    const abort = (): void => {
+      child.cancel('the delegation was aborted');
+    };
+    signal?.addEventListener('abort', abort);
+    void child.outcome.then(() => signal?.removeEventListener('abort', abort));
+    await journal.flushed();
+    return child;
+  }
+
+  /** Appends the job's first event, of which these are told; it runs once that is committed. */
+  begin({ job, agent, arguments: args }: Prepared, observers: readonly EventObserver[]): void {
+    const { jobs, admission, logger } = this.#context;
+    const { origin, log } = job;
+    for (const observer of observers) log.observe(observer);
+    logger.debug({ job: job.id, agent: job.agent, principal: origin.principal }, 'job accepted');
+    if (agent instanceof ArcpError) {
+      job.emit('job.accepted', job.accepted);
+      job.end(failed(agent));
+      origin.budget.settle();
+      jobs.finished(job);
+      logger.info({ job: job.id, agent: job.agent, code: agent.code }, 'job ended');
+      return;
+    }
+    const run = new JobRun(job, agent, args, this.#context);
+    jobs.began(run);
+    admission.expect(run);
+    origin.parent?.children.add(job);
+    job.root.liveInTree += 1;
+    job.emit('job.accepted', job.accepted);
+  }
+
+  /** The session of a job that another session adds a child to is told of what is not its own. */
+  #watchedBy(parent: Job | undefined, session: Session): void {
+    if (parent === undefined || parent.origin.sessionId === session.id) return;
+    const { sessions } = this.#context;
+    const owner = sessions.find(parent.origin.sessionId);
+    if (owner !== undefined) sessions.watchesOthers(owner);
+  }
+
+  /**
+   * (K2) A session that has not been told of the job gets its whole story: accepted anew, then what has happened, then
+   * what happens.
+   */
+  #repeat(session: Session, job: Job, correlationId: string, key: string | undefined): void {
+    const fields = {
+      job_id: job.id,
+      trace_id: job.origin.traceId,
+      correlation_id: correlationId,
+      idempotency_key: key,
+    };
+    const { sessions, logger } = this.#context;
+    logger.info({ session: session.id, job: job.id }, 'job repeated');
+    if (job.origin.sessionId !== session.id) sessions.watchesOthers(session);
+    const accepted = session.log(this.#context).append('job.accepted', job.accepted, fields);
+    void this.#tellAgain(session, job, accepted, fields);
+  }
+
+  async #tellAgain(session: Session, job: Job, accepted: LogEvent, fields: EnvelopeFields): Promise<void> {
+    const { jobs, sessions, journal, limits } = this.#context;
+    const { outbox } = session;
+    const knows = (): boolean => job.log.observers.includes(outbox) || outbox.tells(job.id);
+    if (!job.isOver && knows()) return;
+    if (!knows()) {
+      await journal.flushed();
+      if (accepted.source.committedSeq < accepted.seq) return;
+    }
+    const ending = job.isOver ? await job.ended : undefined;
+    if (!sessions.isOpen(session.id)) return;
+    if (!knows() && jobs.find(job.id) !== undefined) {
+      // The terminal event is told under the correlation of the repeat instead.
+      const isTold = ending === undefined || !isTerminal(job.shownState);
+      const count = job.log.committedSeq - (isTold ? 0 : 1);
+      // The reader of more than a session keeps would be cut off.
+      if (count <= limits.maxReplayEvents) outbox.recall(job.id, 1, count);
+    }
+    if (ending === undefined) job.log.observe(outbox);
+    else session.log(this.#context).appendText(ending.type, ending.text, undefined, fields);
+  }
+}
+
+/** What makes two requests the same (decision 11). */
+function fingerprintOf({ agent, arguments: args, leaseRequest, costBudget, parent }: JobRequest): string {
+  return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id);
+}
+
+/** (K3) */
+function outboxesOf(job: Job): EventObserver[] {
+  return job.log.observers.filter((observer) => observer instanceof Outbox);
+}

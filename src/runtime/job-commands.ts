@@ -1,0 +1,112 @@
+/** The commands that start work and stop it: `tool.invoke`, `agent.delegate`, `cancel`. */
+import { ArcpError } from '../protocol/errors.js';
+import { OPT_IN } from '../protocol/extensions.js';
+import { isId, MAX_ID_LENGTH } from '../protocol/ids.js';
+import { CLOSE_CODES } from '../transport/transport.js';
+import type { Command } from './command.js';
+import { ownJob } from './own-job.js';
+import { childArguments } from './submission.js';
+
+export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) => {
+  const { tool, arguments: args, cost_budget, lease_request } = envelope.payload;
+  engine.intake.submit(session, {
+    agent: tool,
+    arguments: args,
+    costBudget: cost_budget,
+    leaseRequest: lease_request,
+    priority: envelope.priority ?? 'normal',
+    traceId: envelope.trace_id,
+    correlationId: envelope.id,
+    causationId: undefined,
+    idempotencyKey: envelope.idempotency_key,
+    parent: undefined,
+    delegateId: undefined,
+  });
+};
+
+export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
+  const { target, task, context, cost_budget, lease_request, delegate_id } = envelope.payload;
+  if (!session.extensions.has(OPT_IN.delegate)) {
+    session.extensions.add(OPT_IN.delegate);
+    engine.sessions.save(session);
+  }
+  const parent =
+    envelope.job_id === undefined ? undefined : ownJob(engine.jobs, session.principal, envelope.job_id);
+  if (parent !== undefined) {
+    const run = engine.jobs.run(parent);
+    if (run === undefined)
+      throw new ArcpError('FAILED_PRECONDITION', `job ${parent.id} has ended: it cannot delegate any more`);
+    run.refuseChildren();
+  }
+  engine.intake.submit(session, {
+    agent: target,
+    arguments: childArguments(task, context),
+    costBudget: cost_budget,
+    leaseRequest: lease_request,
+    priority: envelope.priority ?? parent?.origin.priority ?? 'normal',
+    traceId: envelope.trace_id ?? parent?.origin.traceId ?? traceOf(context),
+    correlationId: envelope.id,
+    causationId: undefined,
+    idempotencyKey: envelope.idempotency_key,
+    parent,
+    delegateId: delegate_id ?? envelope.id,
+  });
+};
+
+/** `context.trace_id`, where a context has one that may be one (decision 5, RFC 0001 §14). */
+function traceOf(context: unknown): string | undefined {
+  if (typeof context !== 'object' || context === null || !('trace_id' in context)) return undefined;
+  const { trace_id: traceId } = context;
+  if (typeof traceId !== 'string' || traceId === '' || traceId.length > MAX_ID_LENGTH) return undefined;
+  return traceId.isWellFormed() ? traceId : undefined;
+}
+
+/** Refusals of `cancel`, in the words that clients compare (RFC 0001 §10.4, decision 8). */
+type CancelRefusal = 'not_found' | 'permission_denied' | 'already_terminal';
+
+export const cancel: Command<'cancel'> = ({ engine, session, peer }, envelope) => {
+  const { target, target_id, reason, deadline_ms } = envelope.payload;
+  const reply = { sessionId: session.id, correlationId: envelope.id };
+  const refuse = (why: CancelRefusal): void => {
+    engine.logger.info({ session: session.id, target, reason: why }, 'cancel refused');
+    peer.reply({ ...reply, type: 'cancel.refused', payload: { target, target_id, reason: why } });
+  };
+  const accept = (): void => {
+    peer.reply({ ...reply, type: 'cancel.accepted', payload: { target, target_id } });
+  };
+  const deadlineMs = Math.min(
+    deadline_ms ?? engine.limits.cancelDeadlineMs,
+    engine.limits.maxCancelDeadlineMs,
+  );
+  switch (target) {
+    case 'job': {
+      const job = isId('job', target_id) ? engine.jobs.find(target_id) : undefined;
+      if (job === undefined) refuse('not_found');
+      else if (job.origin.principal !== session.principal) refuse('permission_denied');
+      else if (job.isOver) refuse('already_terminal');
+      else {
+        accept();
+        engine.jobs.run(job)?.stop({ kind: 'cancel', reason }, deadlineMs);
+      }
+      break;
+    }
+    case 'session':
+      if (target_id !== session.id) {
+        refuse(engine.sessions.isOpen(target_id) ? 'permission_denied' : 'not_found');
+        break;
+      }
+      accept();
+      engine.jobs.stopAllOf(session, { kind: 'cancel', reason }, deadlineMs);
+      peer.reply({
+        type: 'session.evicted',
+        payload: { code: 'CANCELLED', reason: 'CANCELLED', message: reason ?? 'cancelled on request' },
+        sessionId: session.id,
+      });
+      engine.sessions.end(session);
+      peer.close(CLOSE_CODES.normal, 'the session was cancelled');
+      break;
+    case 'stream':
+      refuse('not_found');
+      break;
+  }
+};
