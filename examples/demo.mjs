@@ -143,7 +143,20 @@ function start(args, spawning) {
 /** @param {NodeJS.ProcessEnv} env */
 async function startRuntime(env) {
   const server = start(
-    ['serve', '--port', '0', '--agents', AGENTS, '--json', '--log-level', 'warn', '--drain', '5s'],
+    [
+      'serve',
+      '--port',
+      '0',
+      '--agents',
+      AGENTS,
+      '--store',
+      'memory',
+      '--json',
+      '--log-level',
+      'warn',
+      '--drain',
+      '5s',
+    ],
     // The channel tells the runtime when this process is gone, so that it goes too.
     { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
   );

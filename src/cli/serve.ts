@@ -57,9 +57,9 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
     .option('--agents <module>', 'a .js or .mjs module that exports agents; may be repeated', collect(asIs))
     .option('--conformance', 'host the conformance agents too')
     .addOption(
-      new Option('--store <store>', 'where sessions and jobs are kept: sqlite survives the process')
-        .choices(['memory', 'sqlite'])
-        .default('memory'),
+      new Option('--store <store>', 'where sessions and jobs are kept: memory forgets them at exit')
+        .choices(['sqlite', 'memory'])
+        .default('sqlite'),
     )
     .option('--data <folder>', 'the data folder of --store sqlite', '.arcp')
     .addOption(
@@ -142,7 +142,7 @@ function openStore({ store, data, durability }: ServeOptions): Store {
         throw new Failure(
           EXIT.failed,
           reason,
-          'name another folder with --data, or stop the other process',
+          'name another folder with --data, stop the other process, or keep nothing with --store memory',
           error,
         );
       }
@@ -239,11 +239,16 @@ function announce(server: Server, tokenFile: string | undefined, options: ServeO
   tell(
     options,
     { event: 'listening', url: server.url },
-    `listening on ${server.url}\n  arcp agents --url ${server.url}${file}`,
+    `listening on ${server.url}\n  arcp agents --url ${server.url}${file}${keptIn(options)}`,
   );
   if (tokenFile !== undefined && options.json === true) {
     process.stdout.write(`${JSON.stringify({ event: 'token', file: tokenFile })}\n`);
   }
+}
+
+/** Where to look for what survives, for people. */
+function keptIn({ store, data }: ServeOptions): string {
+  return store === 'sqlite' ? `\n  sessions and jobs are kept in ${data}` : '';
 }
 
 function warn(options: ServeOptions, agents: number): void {

@@ -1,6 +1,9 @@
 /** The real `arcp`, as other processes: what it prints, how it ends, and what it does on signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ARCP = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -19,9 +22,13 @@ export class Arcp {
   readonly #ended: Promise<unknown>;
   #changed: () => void = () => undefined;
 
+  /** `serve` gets a data folder of its own, which goes with it, unless the arguments name one. */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const { PATH, HOME } = process.env;
-    this.process = spawn(process.execPath, [ARCP, ...args], { env: { PATH, HOME, ...env } });
+    const needsData = args[0] === 'serve' && !args.includes('--data');
+    const data = needsData ? mkdtempSync(join(tmpdir(), 'arcp-data-')) : undefined;
+    const all = data === undefined ? args : [...args, '--data', data];
+    this.process = spawn(process.execPath, [ARCP, ...all], { env: { PATH, HOME, ...env } });
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
       this.#changed();
@@ -31,6 +38,7 @@ export class Arcp {
       this.#changed();
     });
     this.#ended = once(this.process, 'close').then(() => {
+      if (data !== undefined) rmSync(data, { recursive: true, force: true });
       this.#changed();
     });
   }

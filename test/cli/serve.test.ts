@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Arcp, arcp, jsonLines, serve, type Serving } from './arcp.js';
 
+const ENV = { ARCP_TOKEN: 't0ken' };
 let folder: string;
 const started: Arcp[] = [];
 
@@ -20,10 +21,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function serving(
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = { ARCP_TOKEN: 't0ken' },
-): Promise<Serving> {
+async function serving(args: readonly string[], env: NodeJS.ProcessEnv = ENV): Promise<Serving> {
   const server = await serve(args, env);
   started.push(server.arcp);
   return server;
@@ -134,6 +132,32 @@ describe('tokens', () => {
   });
 });
 
+describe('the data folder', () => {
+  it('keeps jobs from one process to the next, without any option that asks for it', async () => {
+    const data = ['--data', join(folder, 'data')];
+    const first = await serving(['--conformance', ...data]);
+    const { stdout } = await arcp(['invoke', 'echo', '--url', first.url, '--detach'], ENV);
+    await stopped(first);
+    const { url } = await serving(['--conformance', ...data]);
+    expect((await arcp(['jobs', '--url', url], ENV)).stdout).toContain(stdout.trim());
+  });
+
+  it('belongs to one process: a second one is told which folder is taken, and what it can do', async () => {
+    const data = ['--data', join(folder, 'data')];
+    await serving(['--conformance', ...data]);
+    const { code, stdout, stderr } = await arcp(['serve', '--port', '0', '--conformance', ...data], ENV);
+    expect(stderr).toContain(`the data folder ${join(folder, 'data')} is in use by another process`);
+    expect(stderr).toContain('next: name another folder with --data');
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
+  it('is not touched with --store memory', async () => {
+    const data = join(folder, 'data');
+    await serving(['--conformance', '--store', 'memory', '--data', data]);
+    expect(existsSync(data)).toBe(false);
+  });
+});
+
 describe('agents', () => {
   const AGENT = `{ name: 'greeter', version: '1.0.0', heartbeat: 'auto', run: ({ name }) => 'Hello, ' + name }`;
 
@@ -181,8 +205,6 @@ describe('a port', () => {
 });
 
 describe('when it is told to stop', () => {
-  const ENV = { ARCP_TOKEN: 't0ken' };
-
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'by %s, a running job may end and nothing new is taken',
     async (signal) => {
