@@ -6,6 +6,7 @@ export * from './cost-budget.js';
 export * from './envelope.js';
 export * from './errors.js';
 export * from './extensions.js';
+export * from './fleet/index.js';
 export * from './ids.js';
 export * from './inventory.js';
 export * from './job-state.js';

@@ -17,9 +17,28 @@ export function quote(foreign: string): string {
 
 /** `payload.options[2].label: expected a string …`, for the first of the issues. */
 export function describeIssues(issues: readonly Issue[], payload: unknown): string {
-  const { path, issue } = cause(issues[0], []);
-  const missing = valueAt(payload, path) === undefined ? 'missing, ' : '';
-  return `payload${path.slice(0, MAX_STEPS).map(step).join('')}: ${missing}${expectation(issue)}`;
+  const [{ place, message } = { place: '', message: 'invalid' }] = problemsIn(issues.slice(0, 1), payload);
+  return `payload${place}: ${message}`;
+}
+
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  /** The path as text: `.tasks[2].id`. */
+  readonly place: string;
+  readonly message: string;
+}
+
+/** All of the issues, for whoever can be told of more than one mistake at a time. */
+export function problemsIn(issues: readonly Issue[], value: unknown): Problem[] {
+  return issues.map((each) => {
+    const { path, issue } = cause(each, []);
+    const missing = valueAt(value, path) === undefined ? 'missing, ' : '';
+    return {
+      path,
+      place: path.slice(0, MAX_STEPS).map(step).join(''),
+      message: `${missing}${expectation(issue)}`,
+    };
+  });
 }
 
 interface Cause {
