@@ -75,9 +75,7 @@ export class Connection {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'open':
-        if (phase.session.peer !== this.#peer) return;
-        if (phase.session.confirmResumeToken()) this.#engine.sessions.save(phase.session);
-        this.#command(phase.session, envelope);
+        if (phase.session.peer === this.#peer) this.#heard(phase.session, envelope);
         break;
       case 'entering':
         phase.held.push(envelope);
@@ -306,8 +304,9 @@ export class Connection {
     });
   }
 
-  /** Has the session kept (L2), then answers, then does what was held. */
+  /** Has the session kept (L2), then answers, then does what was held. A repeat of the handshake is none of that. */
   #enter(session: Session, correlationId: string, answer: () => void): void {
+    session.sawBefore(correlationId, this.#engine.limits);
     if ('timeout' in this.#phase) this.#phase.timeout.cancel();
     const held: AnyEnvelope[] = [];
     this.#phase = { kind: 'entering', session, held };
@@ -335,11 +334,17 @@ export class Connection {
     if (this.#phase.kind === 'open') this.#phase.session.outbox.resume();
   }
 
-  #command(session: Session, envelope: AnyEnvelope): void {
+  /** A repeat says nothing, not even that the client has its new token (RFC 0001 §6.4). */
+  #heard(session: Session, envelope: AnyEnvelope): void {
     if (session.sawBefore(envelope.id, this.#engine.limits)) {
       this.#engine.logger.debug({ session: session.id, id: envelope.id }, 'dropped: sent before');
       return;
     }
+    if (session.confirmResumeToken()) this.#engine.sessions.save(session);
+    this.#command(session, envelope);
+  }
+
+  #command(session: Session, envelope: AnyEnvelope): void {
     const command = commandFor(envelope.type);
     try {
       if (command !== undefined) command({ engine: this.#engine, session, peer: this.#peer }, envelope);

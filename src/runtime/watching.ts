@@ -6,8 +6,8 @@
  *      history and what is live, by the one order of commits: no gap and no duplicate between them, and the same again
  *      when the logs are read in that order (L2, L3).
  * (W2) History is numbered at once and read from the store as the client takes it.
- * (W3) Nobody is told an event of a job twice because of `job.subscribe`: who watches a job already, or asked for it,
- *      gets only the answer.
+ * (W3) Nobody is told an event of a running job twice because of `job.subscribe`: who watches it already, or asked for
+ *      it, gets only the answer. A job that has ended is told again to whoever asks: its story is over.
  * (W4) Who watches a job watches the jobs below it, those to come included.
  */
 import { ArcpError } from '../protocol/errors.js';
@@ -281,6 +281,7 @@ export class Watching implements EventObserver, Subscriber {
 
   /** (W3) */
   #isTold(job: Job): boolean {
+    if (isTerminal(job.shownState)) return false;
     return this.#jobs.has(job.id) || job.log.observers.includes(this.outbox);
   }
 

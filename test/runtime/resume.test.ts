@@ -151,6 +151,22 @@ describe('a resume token (decision 12)', () => {
     await rejected(test.raw(), first.resumeToken, 2);
   });
 
+  it('outlives a repeat of the frame that used it, which says nothing of what the client has', async () => {
+    await using test = bench();
+    const first = await test.open();
+    first.wire.destroy();
+    const second = test.raw();
+    second.wire.pause();
+    const frame = { resume_token: first.resumeToken, last_event_seq: 0 };
+    second.send('session.resume', frame, { id: 'msg_again' });
+    second.send('session.resume', frame, { id: 'msg_again' });
+    await test.clock.settle();
+    second.wire.destroy();
+    const third = test.raw();
+    await third.resume(first.resumeToken, 0);
+    expect(third.seen('nack')).toEqual([]);
+  });
+
   it('kills the unseen successor of the token that is used again', async () => {
     await using test = bench();
     const first = await test.open();

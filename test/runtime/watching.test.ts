@@ -108,7 +108,7 @@ describe('watching a job', () => {
     expect(told(watcher, jobId)).toEqual(told(owner, jobId));
   });
 
-  it('twice tells nothing twice, be it live or over, or the watcher’s own', async () => {
+  it('twice tells nothing twice while the job runs, be it another’s or the watcher’s own', async () => {
     const { agent, say, end } = stepper();
     await using test = bench({ agents: [agent] });
     const [owner, watcher] = [await test.open(), await test.open()];
@@ -120,10 +120,26 @@ describe('watching a job', () => {
     }
     end.now();
     await watcher.terminal(jobId);
-    expect((await watch(watcher, jobId, { history: true })).payload.replayed).toBe(false);
     await test.clock.settle();
     expect(told(watcher, jobId)).toEqual(told(owner, jobId));
     expect(new Set(told(owner, jobId)).size).toBe(told(owner, jobId).length);
+  });
+
+  it('again when the job is over tells its story again, also to those who saw it happen', async () => {
+    const { agent, say, end } = stepper();
+    await using test = bench({ agents: [agent] });
+    const [owner, watcher] = [await test.open(), await test.open()];
+    const jobId = await owner.accepted('stepper');
+    await watch(watcher, jobId, { history: true });
+    say(2);
+    end.now();
+    for (const client of [owner, watcher]) {
+      await client.terminal(jobId);
+      const story = told(client, jobId);
+      expect((await watch(client, jobId, { history: true })).payload.replayed).toBe(true);
+      await client.terminal(jobId);
+      expect(told(client, jobId)).toEqual([...story, ...story]);
+    }
   });
 
   it('stops in silence, and can begin again where it stopped', async () => {
