@@ -1,4 +1,7 @@
-/** Which messages are events of a job: what the message table counts, less what belongs to a subscription (decision 22). */
+/**
+ * Which messages are events of a job: what the message table counts, less what belongs to a subscription (decision 22),
+ * and less an `artifact.ref` that answers a command.
+ */
 import {
   ruleFor,
   type AnyEnvelope,
@@ -18,6 +21,7 @@ export type JobEvent = { [Type in JobEventType]: Envelope<Type> }[JobEventType];
 
 export function isJobEvent(envelope: AnyEnvelope): envelope is JobEvent {
   const { type } = envelope;
+  if (type === 'artifact.ref') return envelope.job_id !== undefined;
   return type !== 'subscribe.event' && type !== 'subscribe.closed' && ruleFor(type)?.countable === true;
 }
 

@@ -334,6 +334,9 @@ const LATE_ANSWERS: ReadonlySet<string> = new Set([
   'session.pong',
   'session.jobs',
   'job.subscribed',
+  'artifact.put',
+  'artifact.ref',
+  'ack',
   'cancel.accepted',
   'cancel.refused',
 ]);

@@ -113,8 +113,8 @@ export const MESSAGES = {
 
   'artifact.put': { schema: artifacts.artifactPut, direction: 'both', countable: false, handshake: false, answers: ['artifact.ref', 'nack'] },
   'artifact.fetch': { schema: artifacts.artifactFetch, direction: 'client', countable: false, handshake: false, answers: ['artifact.put', 'nack'] },
-  'artifact.ref': { schema: artifacts.artifactRef, direction: 'runtime', countable: false, handshake: false, answers: [] },
-  'artifact.release': { schema: artifacts.artifactRelease, direction: 'client', countable: false, handshake: false, answers: ['nack'] },
+  'artifact.ref': { schema: artifacts.artifactRef, direction: 'runtime', countable: true, handshake: false, answers: [] },
+  'artifact.release': { schema: artifacts.artifactRelease, direction: 'client', countable: false, handshake: false, answers: ['ack', 'nack'] },
 
   'event.emit': { schema: telemetry.eventEmit, direction: 'both', countable: true, handshake: false, answers: [] },
   log: { schema: telemetry.log, direction: 'runtime', countable: true, handshake: false, answers: [] },

@@ -20,7 +20,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     human_input: false,
     model_use: false,
     provisioned_credentials: false,
-    artifacts: false,
+    artifacts: true,
     subscriptions: true,
     scheduled_jobs: false,
     interrupt: false,
@@ -28,6 +28,10 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     extensions: [OPT_IN.delegate],
     heartbeat_interval_seconds: runtime.limits.heartbeatIntervalMs / 1000,
     heartbeat_recovery: runtime.heartbeatRecovery,
+    artifact_retention: {
+      default_seconds: Math.floor(runtime.limits.artifactRetentionMs / 1000),
+      max_seconds: Math.floor(runtime.limits.maxArtifactRetentionMs / 1000),
+    },
     agents: inventory.map(({ name, versions, ...rest }) => ({ name, versions: [...versions], ...rest })),
   };
 }

@@ -1,6 +1,7 @@
 /** What a client may command once its session is open: one handler per message type. */
 import type { AnyEnvelope } from '../protocol/envelope.js';
 import type { MessageType } from '../protocol/messages.js';
+import { fetchArtifact, putArtifact, releaseArtifact } from './artifact-commands.js';
 import type { Command, CommandScene } from './command.js';
 import { cancel, delegate, invoke } from './job-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
@@ -48,5 +49,8 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['subscribe', subscribe],
   ['unsubscribe', unsubscribe],
   ['resume', resume],
+  ['artifact.put', putArtifact],
+  ['artifact.fetch', fetchArtifact],
+  ['artifact.release', releaseArtifact],
   ['nack', nacked],
 ]);

@@ -10,6 +10,7 @@ import type { Payload } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import { advertise } from './advertise.js';
+import { ArtifactTable } from './artifact-table.js';
 import type { Authenticator } from './authenticator.js';
 import type { Clock, Timer } from '../clock.js';
 import { Timestamps } from './timestamps.js';
@@ -60,6 +61,7 @@ export class Engine implements IntakeContext {
   readonly jobs: JobTable;
   readonly sessions: SessionTable;
   readonly subscriptions = new SubscriptionTable();
+  readonly artifacts: ArtifactTable;
   readonly keys: IdempotencyKeys;
   readonly intake: Intake;
   readonly #forgetting: Forgetting;
@@ -108,6 +110,7 @@ export class Engine implements IntakeContext {
       isKept: (log) => this.jobs.find(log) !== undefined,
       drop,
     });
+    this.artifacts = new ArtifactTable(this);
     this.#forgetting = new Forgetting(this);
     this.intake = new Intake(this);
   }
@@ -123,9 +126,10 @@ export class Engine implements IntakeContext {
 
   async #recover(): Promise<Recovery> {
     if (!this.store.durable) return { sessions: 0, ended: 0, started: 0, failed: 0 };
+    const artifacts = await this.artifacts.restore();
     const recovery = await recover(this);
     if (this.#state === 'recovering') this.#state = 'serving';
-    this.logger.info({ ...recovery }, 'recovered');
+    this.logger.info({ ...recovery, artifacts }, 'recovered');
     return recovery;
   }
 
@@ -209,6 +213,7 @@ export class Engine implements IntakeContext {
     this.#forgetting.close();
     await this.journal.flushed();
     this.sessions.close('the runtime is shutting down');
+    await this.artifacts.close();
     await this.journal.flushed();
     await this.store.close();
   }

@@ -187,6 +187,38 @@ export const LIMITS = {
     unit: 'bytes',
     meaning: 'Events of one job; one that tells more fails with RESOURCE_EXHAUSTED.',
   },
+  maxArtifactBytes: { default: 268_435_456, unit: 'bytes', meaning: 'One artifact.' },
+  maxArtifactBytesPerPrincipal: {
+    default: 1_073_741_824,
+    unit: 'bytes',
+    meaning: 'Artifacts of one principal together, those that are being put included.',
+  },
+  maxArtifactsPerPrincipal: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Artifacts of one principal, those that are being put included.',
+  },
+  maxArtifactPartsInFlight: {
+    default: 64,
+    unit: 'count',
+    meaning:
+      'Parts of artifacts that are put and fetched for one principal at once; a further one is refused.',
+  },
+  artifactUploadIdleMs: {
+    default: 600_000,
+    unit: 'ms',
+    meaning: 'How long an artifact that is put in parts waits for its next part; then it is forgotten.',
+  },
+  artifactRetentionMs: {
+    default: 3_600_000,
+    unit: 'ms',
+    meaning: 'How long an artifact is kept that asks for nothing else.',
+  },
+  maxArtifactRetentionMs: {
+    default: 604_800_000,
+    unit: 'ms',
+    meaning: 'The longest that an artifact is kept; whoever asks for more gets this.',
+  },
   maxSessionLogBytes: {
     default: 1_048_576,
     unit: 'bytes',

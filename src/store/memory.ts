@@ -3,6 +3,7 @@
  * It keeps the port's promises (S1 to S4) except survival.
  */
 import { ArcpError } from '../protocol/errors.js';
+import { TemporaryBlobs } from './temporary-blobs.js';
 import type {
   DocumentWrite,
   LogHead,
@@ -32,6 +33,7 @@ export function memoryStore(): Store {
 class MemoryStore implements Store {
   readonly grouping = { kind: 'turn' } as const;
   readonly durable = false;
+  readonly blobs = new TemporaryBlobs();
   readonly #logs = new Map<string, Log>();
   readonly #documents = new Map<string, StoredDocument>();
   #position = 0;
@@ -122,6 +124,7 @@ class MemoryStore implements Store {
   close(): void {
     this.#logs.clear();
     this.#documents.clear();
+    this.blobs.close();
   }
 
   #heads(): LogHead[] {

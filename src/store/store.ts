@@ -10,6 +10,8 @@
  * (S3) The unit of atomicity is one log, or one document; a group is a matter of speed, not of meaning.
  * (S4) Records have positions: numbers that grow in the order of commit, over all logs, and are never used again.
  */
+import type { Blobs } from './blobs.js';
+
 export interface Store {
   append(group: readonly Write[]): void | Promise<void>;
   /** Records of one log with `seq` > `after`, in order, at most `limit`. An unknown log is empty. */
@@ -23,6 +25,8 @@ export interface Store {
   /** Forgets whole logs. */
   drop(logs: readonly string[]): void | Promise<void>;
   close(): void | Promise<void>;
+  /** What is too large for a log or a document. Given up with the store. */
+  readonly blobs: Blobs;
   /** How long the runtime may gather writes before it appends them as one group. */
   readonly grouping: Grouping;
   /** Whether what was appended survives the end of the process. */

@@ -49,7 +49,7 @@ describe('the message table', () => {
         .toSorted()
         .join(' '),
     ).toBe(
-      'agent.delegate agent.handoff event.emit human.choice.request human.input.cancelled human.input.request ' +
+      'agent.delegate agent.handoff artifact.ref event.emit human.choice.request human.input.cancelled human.input.request ' +
         'job.accepted job.cancelled job.checkpoint job.completed job.failed job.heartbeat job.progress ' +
         'job.result_chunk job.started lease.extended lease.granted lease.revoked log metric permission.request ' +
         'stream.chunk stream.close stream.error stream.open subscribe.closed subscribe.event tool.error tool.result ' +

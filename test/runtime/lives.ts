@@ -37,7 +37,9 @@ function memoryData(): Data {
         close: () => undefined,
       });
     },
-    dispose: () => undefined,
+    dispose: () => {
+      void inner.close();
+    },
   };
 }
 

@@ -98,6 +98,14 @@ export class RawClient {
     return found as FrameOf<T>;
   }
 
+  /** Takes whatever answers the message with this id. */
+  async answerTo(id: string): Promise<AnyEnvelope> {
+    const isIt = (frame: AnyEnvelope): boolean => frame.correlation_id === id;
+    const found = await this.#eventually(() => this.#waiting.find(isIt), `the answer to ${id}`);
+    this.#waiting = this.#waiting.filter((frame) => frame !== found);
+    return found;
+  }
+
   /** Takes the terminal event of a job. */
   async terminal(jobId: string): Promise<FrameOf<'job.completed' | 'job.failed' | 'job.cancelled'>> {
     const isIt = (frame: AnyEnvelope): boolean => isTerminal(frame) && frame.job_id === jobId;

@@ -5,6 +5,7 @@ export function wrapStore(inner: Store, given: Partial<Store> = {}): Store {
   return {
     grouping: inner.grouping,
     durable: inner.durable,
+    blobs: inner.blobs,
     append: (group) => inner.append(group),
     read: (log, after, limit) => inner.read(log, after, limit),
     positions: (log) => inner.positions(log),

@@ -6,7 +6,11 @@
  * (Q2) One process has the folder, one connection the file. What is known of a log's length is therefore true.
  */
 import type { Database, Statement } from 'libsql';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ArcpError } from '../../protocol/errors.js';
+import { BlobFolder, syncFolder } from '../blob-folder.js';
+import type { Blobs } from '../blobs.js';
 import type {
   DocumentWrite,
   LogHead,
@@ -34,7 +38,26 @@ export interface SqliteStoreOptions {
  * ```
  */
 export function sqliteStore({ folder, durability = 'full' }: SqliteStoreOptions): Store {
-  return new SqliteStore(openDatabase(folder, durability));
+  const database = openDatabase(folder, durability);
+  return new SqliteStore(database, blobsBeside(folder, durability));
+}
+
+/** Where the contents of artifacts are, in the data folder. */
+const BLOBS_FOLDER = 'artifacts';
+
+function blobsBeside(folder: string, durability: Durability): Blobs {
+  const path = join(folder, BLOBS_FOLDER);
+  const sync = durability === 'full';
+  let made = false;
+  const make = async (): Promise<string> => {
+    if (!made) {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      if (sync) await syncFolder(folder);
+      made = true;
+    }
+    return path;
+  };
+  return new BlobFolder({ make, existing: () => path, sync });
 }
 
 /** What is known of a log without asking. */
@@ -49,12 +72,14 @@ const MAX_KNOWN_LOGS = 20_000;
 class SqliteStore implements Store {
   readonly grouping = { kind: 'batch', writes: 64 } as const;
   readonly durable = true;
+  readonly blobs: Blobs;
   readonly #database: Database;
   readonly #statements: Statements;
   readonly #known = new Map<string, KnownLog>();
 
-  constructor(database: Database) {
+  constructor(database: Database, blobs: Blobs) {
     this.#database = database;
+    this.blobs = blobs;
     this.#statements = prepareStatements(database);
   }
 
