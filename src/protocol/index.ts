@@ -18,3 +18,4 @@ export { LOG_LEVELS } from './payloads/telemetry.js';
 export { STREAM_KINDS, type StreamKind } from './payloads/streams.js';
 export { isJsonObject, knownErrorCode, type JsonObject } from './scalars.js';
 export { isTimestamp } from './timestamp.js';
+export * from './draft/index.js';
