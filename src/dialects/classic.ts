@@ -11,7 +11,7 @@ import { Connection } from '../runtime/connection.js';
 import type { Engine } from '../runtime/engine.js';
 import type { Wrapping } from '../runtime/outbox.js';
 import { wrapperId } from '../runtime/message-places.js';
-import type { Peer, Reply, SessionView } from '../runtime/peer.js';
+import type { Peer, Reply, SessionTerms, SessionView } from '../runtime/peer.js';
 import type { StoredRecord } from '../store/store.js';
 import { CLOSE_CODES, type CloseCode, type Transport } from '../transport/transport.js';
 
@@ -52,7 +52,11 @@ const GATED: ReadonlyMap<string, string> = new Map(
   ),
 );
 
+/** Classic clients are refused what their budget does not cover (decision 15). */
+const TERMS: SessionTerms = { dialect: 'classic', features: [], budgetPolicy: 'refuse-overspend' };
+
 class ClassicPeer implements Peer {
+  readonly terms = TERMS;
   readonly #engine: Engine;
   readonly #transport: Transport;
   #session: SessionView | undefined;
@@ -73,7 +77,7 @@ class ClassicPeer implements Peer {
     this.#head = `{"arcp":"${PROTOCOL_VERSION}","session_id":${JSON.stringify(session.id)},"event_seq":`;
   }
 
-  event(record: Pick<StoredRecord, 'seq' | 'type' | 'body'>, eventSeq: number, wrapping?: Wrapping): void {
+  event(record: StoredRecord, eventSeq: number, wrapping?: Wrapping): void {
     if (wrapping !== undefined) {
       this.#send(`${this.#head}${eventSeq},${asSubscribedEvent(record, eventSeq, wrapping)}`);
       return;
@@ -115,11 +119,7 @@ class ClassicPeer implements Peer {
  * A whole envelope within another. Its id follows from its place, and its time is the event's own: it is the same
  * however often it is sent (E3).
  */
-function asSubscribedEvent(
-  { seq, body }: Pick<StoredRecord, 'seq' | 'body'>,
-  eventSeq: number,
-  wrapping: Wrapping,
-): string {
+function asSubscribedEvent({ seq, body }: StoredRecord, eventSeq: number, wrapping: Wrapping): string {
   const { subscriptionId, sessionId } = wrapping;
   const number = wrapping.numberOf(seq);
   const inner = `{"arcp":"${PROTOCOL_VERSION}","session_id":"${sessionId}",${number === undefined ? '' : `"event_seq":${number},`}${body}`;

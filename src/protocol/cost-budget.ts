@@ -164,13 +164,15 @@ export class BudgetCounters {
   }
 
   /**
-   * Gives back what a child did not spend of its reservation. Where that is more than is reserved, nothing is given back.
+   * Gives back what a child did not spend of its reservation; under `allow-overshoot` a negative amount takes what it
+   * spent beyond that. Where more is given back than is reserved, nothing is.
    * @throws ArcpError FAILED_PRECONDITION
    */
   release(amounts: Budget): void {
     for (const [currency, amount] of amounts) {
       const counter = this.#find(currency);
-      if (counter === undefined || (amount >= 0n && amount <= counter.reserved)) continue;
+      const least = this.#policy === 'allow-overshoot' ? amount : 0n;
+      if (counter === undefined || (amount >= least && amount <= counter.reserved)) continue;
       throw new ArcpError(
         'FAILED_PRECONDITION',
         `cannot release ${formatAmount(amount)} ${currency}: ${formatAmount(counter.reserved)} is reserved`,

@@ -66,6 +66,8 @@ export interface Refusal {
   /** The frame's id, for correlation, where it has one. */
   readonly id: MessageId | undefined;
   readonly type?: string;
+  /** Of the frame, where whoever read it says so. */
+  readonly traceId?: string | undefined;
   /** Whether the sender asks that an extension which is not known be dropped in silence (RFC 0001 §21). */
   readonly optional: boolean;
 }

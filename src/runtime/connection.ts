@@ -5,17 +5,19 @@
  * (C2) A connection that has no session after `helloTimeoutMs`, or whose handshake fails too often, is closed; how long
  *      an authenticator takes counts.
  * (C3) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
+ * (C4) A resume that brings credentials is for the session's principal only; without, the token alone decides (decision 12).
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
-import { MESSAGES } from '../protocol/messages.js';
+import type { MessageId } from '../protocol/ids.js';
+import { isMessageType, MESSAGES, type Payload } from '../protocol/messages.js';
 import { CLOSE_CODES, type TransportEnd } from '../transport/transport.js';
 import type { AuthOutcome } from './authenticator.js';
 import type { Timer } from '../clock.js';
 import { commandFor } from './commands.js';
 import type { Engine } from './engine.js';
-import type { Peer } from './peer.js';
-import type { Session, SessionIdentity } from './session.js';
+import type { Peer, Refused } from './peer.js';
+import { sessionOfResumeToken, type Session, type SessionIdentity } from './session.js';
 
 type Phase =
   | { readonly kind: 'greeting'; readonly timeout: Timer; readonly failures: number }
@@ -23,7 +25,7 @@ type Phase =
       readonly kind: 'challenged';
       readonly timeout: Timer;
       readonly failures: number;
-      readonly open: Envelope<'session.open'>;
+      readonly wish: Wish;
       readonly sessionId: SessionIdentity['id'];
       readonly verify: (response: string) => AuthOutcome | Promise<AuthOutcome>;
     }
@@ -35,25 +37,30 @@ type Phase =
       readonly held: AnyEnvelope[];
     }
   /** Accepted, but the store has yet to take that. What the client sends meanwhile is held. */
-  | { readonly kind: 'entering'; readonly session: Session; readonly held: AnyEnvelope[] }
+  | { readonly kind: 'entering'; readonly session: Session; readonly held: (() => void)[] }
   | { readonly kind: 'open'; readonly session: Session }
   | { readonly kind: 'closed' };
 
+/** A new session, or one to go on with. */
+type Wish = Envelope<'session.open'> | Envelope<'session.resume'>;
+
 /** Who wants a session, and in which frame. */
 interface Attempt {
-  readonly open: Envelope<'session.open'>;
+  readonly wish: Wish;
   readonly sessionId: SessionIdentity['id'];
-  readonly correlationId: string;
+  readonly correlationId: MessageId;
   /** Whether it is the answer to a challenge. */
   readonly isAnswer: boolean;
 }
+
+type AuthFields = Payload<'session.open'>['auth'];
 
 /** Commands that are held while the store takes the session. */
 const MAX_HELD = 1_000;
 
 export class Connection {
   readonly #engine: Engine;
-  readonly #peer: Peer;
+  #peer: Peer;
   readonly #address: string | undefined;
   #phase: Phase;
   #hasDropped = false;
@@ -70,6 +77,16 @@ export class Connection {
     this.#phase = { kind: 'greeting', timeout, failures: 0 };
   }
 
+  /** Whether there is a session, or the store is about to take one. */
+  get hasSession(): boolean {
+    return this.#phase.kind === 'entering' || this.#phase.kind === 'open';
+  }
+
+  /** Until there is a session, the other side may turn out to speak another dialect. */
+  speakThrough(peer: Peer): void {
+    if (!this.hasSession) this.#peer = peer;
+  }
+
   /** A frame that was understood. */
   receive(envelope: AnyEnvelope): void {
     const phase = this.#phase;
@@ -78,8 +95,9 @@ export class Connection {
         if (phase.session.peer === this.#peer) this.#heard(phase.session, envelope);
         break;
       case 'entering':
-        phase.held.push(envelope);
-        if (phase.held.length > MAX_HELD) this.#close('too many commands before the session was accepted');
+        this.#hold(phase.held, () => {
+          this.receive(envelope);
+        });
         break;
       case 'greeting':
       case 'challenged':
@@ -99,11 +117,22 @@ export class Connection {
     }
   }
 
+  #hold(held: (() => void)[], act: () => void): void {
+    held.push(act);
+    if (held.length > MAX_HELD) this.#close('too many commands before the session was accepted');
+  }
+
   /** A frame that was not. */
   refuse(refusal: Refusal): void {
     const phase = this.#phase;
     if (phase.kind === 'closed') return;
-    const { code, message, type, optional, kind } = refusal;
+    if (phase.kind === 'entering') {
+      this.#hold(phase.held, () => {
+        this.refuse(refusal);
+      });
+      return;
+    }
+    const { code, message, type, optional, kind, traceId } = refusal;
     this.#engine.logger.info({ ...this.#ids(), code, type, reason: message }, 'frame refused');
     if (phase.kind === 'open' && phase.session.peer === this.#peer) phase.session.confirmResumeToken();
     if (kind === 'extension' && optional) return;
@@ -111,7 +140,8 @@ export class Connection {
       this.#reject(new ArcpError(code, message), refusal.id);
       return;
     }
-    this.#nack(new ArcpError(code, message), refusal.id);
+    const refused = type !== undefined && isMessageType(type) ? { type, traceId } : undefined;
+    this.#nack(new ArcpError(code, message), refusal.id, refused);
     if (phase.kind !== 'open') this.#countFailure();
   }
 
@@ -161,26 +191,29 @@ export class Connection {
   }
 
   #open(open: Envelope<'session.open'>): void {
-    const sessionId = this.#engine.newId('session');
-    const { scheme, token } = open.payload.auth;
+    this.#authenticate(open, this.#engine.newId('session'), open.payload.auth);
+  }
+
+  #authenticate(wish: Wish, sessionId: SessionIdentity['id'], { scheme, token }: AuthFields): void {
     const authenticator = this.#engine.authenticators.get(scheme);
     if (authenticator === undefined) {
       const offered = [...this.#engine.authenticators.keys()].join(', ') || 'none at all';
       const message = `that auth scheme is not configured here; those offered: ${offered}`;
-      this.#reject(new ArcpError('UNAUTHENTICATED', message), open.id);
+      this.#reject(new ArcpError('UNAUTHENTICATED', message), wish.id);
       return;
     }
-    const attempt = { open, sessionId, correlationId: open.id, isAnswer: false };
+    const attempt = { wish, sessionId, correlationId: wish.id, isAnswer: false };
     this.#ask(() => authenticator.authenticate({ token, sessionId }), attempt);
   }
 
   #answered({ id, payload }: Envelope<'session.authenticate'>): void {
     if (this.#phase.kind !== 'challenged') {
-      this.#nack(new ArcpError('FAILED_PRECONDITION', 'nothing was asked'), id);
+      const error = new ArcpError('FAILED_PRECONDITION', 'nothing was asked');
+      this.#nack(error, id, { type: 'session.authenticate' });
       return;
     }
-    const { verify, open, sessionId } = this.#phase;
-    this.#ask(() => verify(payload.response), { open, sessionId, correlationId: id, isAnswer: true });
+    const { verify, wish, sessionId } = this.#phase;
+    this.#ask(() => verify(payload.response), { wish, sessionId, correlationId: id, isAnswer: true });
   }
 
   /** Nobody gets in by an authenticator that fails, and nobody else is bothered. */
@@ -221,7 +254,7 @@ export class Connection {
   #decide(outcome: AuthOutcome, attempt: Attempt): void {
     if (!('timeout' in this.#phase)) return;
     const { timeout, failures } = this.#phase;
-    const { open, sessionId, correlationId, isAnswer } = attempt;
+    const { wish, sessionId, correlationId, isAnswer } = attempt;
     switch (outcome.kind) {
       case 'rejected': {
         const error = new ArcpError('UNAUTHENTICATED', outcome.message);
@@ -229,7 +262,7 @@ export class Connection {
         break;
       }
       case 'challenge':
-        this.#phase = { kind: 'challenged', timeout, failures, open, sessionId, verify: outcome.verify };
+        this.#phase = { kind: 'challenged', timeout, failures, wish, sessionId, verify: outcome.verify };
         this.#peer.reply({
           type: 'session.challenge',
           payload: { challenge: outcome.challenge, challenge_id: outcome.challenge, type: 'opaque' },
@@ -237,12 +270,18 @@ export class Connection {
         });
         break;
       case 'accepted':
-        this.#accept(outcome.principal, outcome.quota ?? outcome.principal, attempt);
+        if (wish.type === 'session.resume') this.#takeUp(wish, correlationId, outcome.principal);
+        else this.#accept(wish, outcome.principal, outcome.quota ?? outcome.principal, attempt);
         break;
     }
   }
 
-  #accept(principal: string, quota: string, { open, sessionId, correlationId }: Attempt): void {
+  #accept(
+    open: Envelope<'session.open'>,
+    principal: string,
+    quota: string,
+    { sessionId, correlationId }: Attempt,
+  ): void {
     const { sessions, logger } = this.#engine;
     let session: Session;
     try {
@@ -251,6 +290,7 @@ export class Connection {
         principal,
         quota,
         clientCapabilities: open.payload.capabilities,
+        terms: this.#peer.terms,
       });
     } catch (error) {
       this.#reject(ArcpError.from(error), correlationId);
@@ -278,8 +318,15 @@ export class Connection {
     });
   }
 
-  #resume({ id, payload }: Envelope<'session.resume'>): void {
-    const outcome = this.#engine.sessions.resume(payload.resume_token, payload.last_event_seq);
+  /** (C4) */
+  #resume(resume: Envelope<'session.resume'>): void {
+    const { auth, resume_token: token } = resume.payload;
+    if (auth === undefined) this.#takeUp(resume, resume.id);
+    else this.#authenticate(resume, sessionOfResumeToken(token) ?? this.#engine.newId('session'), auth);
+  }
+
+  #takeUp({ payload }: Envelope<'session.resume'>, id: MessageId, principal?: string): void {
+    const outcome = this.#engine.sessions.resume(payload.resume_token, payload.last_event_seq, principal);
     if (outcome instanceof ArcpError) {
       this.#reject(outcome, id);
       return;
@@ -308,7 +355,7 @@ export class Connection {
   #enter(session: Session, correlationId: string, answer: () => void): void {
     session.sawBefore(correlationId, this.#engine.limits);
     if ('timeout' in this.#phase) this.#phase.timeout.cancel();
-    const held: AnyEnvelope[] = [];
+    const held: (() => void)[] = [];
     this.#phase = { kind: 'entering', session, held };
     this.#engine.sessions.save(session, (error) => {
       if (this.#phase.kind !== 'entering') return;
@@ -325,7 +372,7 @@ export class Connection {
       this.#phase = { kind: 'open', session };
       this.#peer.enter(session);
       answer();
-      for (const envelope of held) this.receive(envelope);
+      for (const act of held) act();
     });
   }
 
@@ -355,17 +402,19 @@ export class Connection {
       const fields = { session: session.id, type: envelope.type, code, reason: message };
       if (error instanceof ArcpError) this.#engine.logger.info(fields, 'command refused');
       else this.#engine.logger.error(fields, 'command failed');
-      this.#nack(refused, envelope.id);
+      const { type, trace_id: traceId, job_id: jobId } = envelope;
+      this.#nack(refused, envelope.id, { type, traceId, jobId });
     }
   }
 
-  #nack(error: ArcpError, correlationId: string | undefined): void {
+  #nack(error: ArcpError, correlationId: string | undefined, refused: Refused | undefined): void {
     const phase = this.#phase;
     this.#peer.reply({
       type: 'nack',
       payload: { ...error.toPayload(), ...(correlationId === undefined ? {} : { ack_for: correlationId }) },
       sessionId: phase.kind === 'open' ? phase.session.id : undefined,
       correlationId,
+      refused,
     });
   }
 

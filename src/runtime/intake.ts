@@ -32,6 +32,10 @@ export interface JobRequest extends Submission {
   readonly idempotencyKey: string | undefined;
 }
 
+/** What the answer to a refused request takes from it. */
+export type RefusedRequest = Pick<JobRequest, 'correlationId'> &
+  Partial<Pick<JobRequest, 'agent' | 'idempotencyKey' | 'traceId'>>;
+
 /** What there must be to take work in. */
 export interface IntakeContext extends EngineContext, SessionLogContext {
   readonly registry: AgentRegistry;
@@ -56,7 +60,7 @@ export class Intake {
   /** Takes a session's request (K1). */
   submit(session: Session, request: JobRequest): void {
     const { correlationId, idempotencyKey: key } = request;
-    const { keys, registry, logger } = this.#context;
+    const { keys, registry } = this.#context;
     try {
       if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
       const fingerprint = key === undefined ? '' : fingerprintOf(request);
@@ -73,13 +77,18 @@ export class Intake {
       this.begin(prepared, [session.outbox, ...watchers]);
       if (key !== undefined) keys.remember(session.identity, key, fingerprint, prepared.job);
     } catch (error) {
-      const refused = ArcpError.from(error);
-      const { code, message } = refused;
-      logger.info({ session: session.id, agent: request.agent, code, reason: message }, 'job refused');
-      const { type, text } = failed(refused);
-      const fields = { correlation_id: correlationId, idempotency_key: key };
-      session.log(this.#context).appendText(type, text, undefined, fields);
+      this.refuse(session, request, ArcpError.from(error));
     }
+  }
+
+  /** The answer to a request that no job came of. */
+  refuse(session: Session, request: RefusedRequest, error: ArcpError): void {
+    const { agent, correlationId, idempotencyKey, traceId } = request;
+    const { code, message } = error;
+    this.#context.logger.info({ session: session.id, agent, code, reason: message }, 'job refused');
+    const { type, text } = failed(error);
+    const fields = { trace_id: traceId, correlation_id: correlationId, idempotency_key: idempotencyKey };
+    session.log(this.#context).appendText(type, text, undefined, fields);
   }
 
   /** Starts a child of a running job (decisions 4, 5, 26). Throws when it is refused. */
@@ -111,6 +120,7 @@ export class Intake {
           arguments: childArguments(task, (JSON.parse(text) as { readonly context?: unknown }).context),
           leaseRequest: undefined,
           costBudget: budget,
+          maxRuntimeMs: undefined,
           priority: origin.priority,
           traceId: origin.traceId,
           correlationId: undefined,
@@ -212,8 +222,9 @@ export class Intake {
 }
 
 /** What makes two requests the same (decision 11). */
-function fingerprintOf({ agent, arguments: args, leaseRequest, costBudget, parent }: JobRequest): string {
-  return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id);
+function fingerprintOf(request: JobRequest): string {
+  const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent } = request;
+  return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs);
 }
 
 /** (K3) */

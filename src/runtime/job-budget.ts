@@ -2,7 +2,13 @@
  * What one job may spend (decision 15). A child's budget is taken out of its parent's remainder when it starts, and what
  * it did not spend comes back when it ends (L4); what it has no budget for it draws on its parent's (decision 26).
  */
-import { BudgetCounters, formatAmount, type Amount, type Budget } from '../protocol/cost-budget.js';
+import {
+  BudgetCounters,
+  formatAmount,
+  type Amount,
+  type Budget,
+  type BudgetPolicy,
+} from '../protocol/cost-budget.js';
 
 export class JobBudget {
   readonly #counters: BudgetCounters;
@@ -11,14 +17,15 @@ export class JobBudget {
   #settled = false;
 
   /** Throws BUDGET_EXHAUSTED when the parent's remainder does not cover it. */
-  constructor(own: Budget, parent?: JobBudget) {
+  constructor(own: Budget, policy: BudgetPolicy, parent?: JobBudget) {
     this.#own = own;
     this.#parent = parent;
     if (parent !== undefined) {
       const reserved = parent.#counters.reserve(own);
       if (!reserved.ok) throw reserved.error;
     }
-    this.#counters = new BudgetCounters(own, { parent: parent === undefined ? undefined : parent.#counters });
+    const above = parent === undefined ? undefined : parent.#counters;
+    this.#counters = new BudgetCounters(own, { policy, parent: above });
   }
 
   /** Returns what is left, or nothing where the currency is unbounded. Throws BUDGET_EXHAUSTED and spends nothing. */
@@ -40,7 +47,7 @@ export class JobBudget {
   }
 
   /** The budget of a job that asked for none and has no parent. It holds nothing, so that one is enough. */
-  static readonly unbounded = new JobBudget(new Map());
+  static readonly unbounded = new JobBudget(new Map(), 'refuse-overspend');
 
   /** Gives what was not spent back to the parent. Once; later calls do nothing. */
   settle(): void {

@@ -1,4 +1,5 @@
 /** What the store keeps of a job beside its events: what it takes to go on with it after a restart. No client sees it. */
+import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
 import type { Priority } from '../protocol/priority.js';
 import type { Job } from './job.js';
@@ -16,6 +17,8 @@ export interface JobHead {
   readonly parentId?: JobId | undefined;
   readonly delegateId?: string | undefined;
   readonly heartbeatMs: number;
+  readonly budgetPolicy: BudgetPolicy;
+  readonly maxRuntimeMs?: number | undefined;
   readonly arguments: unknown;
   /** As it was asked for. */
   readonly lease?: Readonly<Record<string, unknown>> | undefined;

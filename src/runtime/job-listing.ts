@@ -91,12 +91,16 @@ function isIn(job: Job, word: StatusWord): boolean {
     case 'success':
       return shownState === 'completed';
     case 'error':
-      return shownState === 'failed' && job.shownFailure !== 'TIMEOUT';
+      return shownState === 'failed' && !isTimeout(job);
     case 'timed_out':
-      return shownState === 'failed' && job.shownFailure === 'TIMEOUT';
+      return shownState === 'failed' && isTimeout(job);
     default:
       return shownState === word;
   }
+}
+
+function isTimeout({ shownFailure }: Job): boolean {
+  return shownFailure === 'TIMEOUT' || shownFailure === 'DEADLINE_EXCEEDED';
 }
 
 function markOf({ id, origin }: Job): Mark {

@@ -3,7 +3,8 @@
  *
  * (R1) The agent starts only after `job.accepted` is committed (L2).
  * (R2) Whatever ends the job first decides how it ends. What the agent does afterwards is dropped.
- * (R3) A stopped agent has until the deadline to end by itself; then the job ends with ABORTED without it (decision 8).
+ * (R3) A stopped agent has until the deadline to end by itself; then the job ends without it: a cancelled one with
+ *      ABORTED (decision 8), any other with the error that stopped it.
  * (R4) A job ends after its children: it stops those that still run, so the deepest end first.
  * (R5) Whatever an agent returns, throws or leaves lying about, its job ends and nobody else's is touched.
  */
@@ -51,6 +52,8 @@ export class JobRun {
   #abort: AbortController | undefined;
   #stopped: ArcpError | undefined;
   #expiry: Timer | undefined;
+  /** Of its running time. */
+  #timeout: Timer | undefined;
 
   constructor(job: Job, agent: Agent, args: unknown, context: EngineContext) {
     this.job = job;
@@ -135,6 +138,15 @@ export class JobRun {
     });
   }
 
+  #armTimeout(): void {
+    const { maxRuntimeMs } = this.job.origin;
+    if (maxRuntimeMs === undefined) return;
+    this.#timeout = this.#context.clock.timer(maxRuntimeMs, () => {
+      const error = new ArcpError('TIMEOUT', `${this.job.agent} ran longer than ${maxRuntimeMs} ms`);
+      this.stop({ kind: 'fail', error });
+    });
+  }
+
   /** Called by admission: there is no room yet. */
   queued(): void {
     this.job.heartbeat(2 * this.job.origin.heartbeatMs, 'queued');
@@ -153,6 +165,7 @@ export class JobRun {
       return;
     }
     this.#phase = { kind: 'running' };
+    this.#armTimeout();
     job.emit('job.started', {
       description: `running ${job.agent}`,
       job_id: job.id,
@@ -205,7 +218,7 @@ export class JobRun {
     }
     if (this.#phase.kind !== 'running') return;
     const deadline = this.#context.clock.timer(deadlineMs, () => {
-      this.#finish(failed(new ArcpError('ABORTED', `${this.job.agent} did not end within ${deadlineMs} ms`)));
+      this.#finish(reason.kind === 'fail' ? ending : failed(didNotEnd(this.job.agent, deadlineMs)));
     });
     this.#phase = { kind: 'stopping', ending, deadline };
     this.#liveness.unwatch();
@@ -319,6 +332,7 @@ export class JobRun {
   #leave(): void {
     if (this.#phase.kind === 'stopping') this.#phase.deadline.cancel();
     this.#expiry?.cancel();
+    this.#timeout?.cancel();
     this.#liveness.stop();
   }
 
@@ -334,6 +348,12 @@ export class JobRun {
     this.#signalStop(JOB_OVER);
     this.#context.ended(this);
   }
+}
+
+/** The end of a job that was cancelled, and whose agent took no notice. */
+function didNotEnd(agent: string, deadlineMs: number): ArcpError {
+  const details = { after: 'cancel', deadline_ms: deadlineMs };
+  return new ArcpError('ABORTED', `${agent} did not end within ${deadlineMs} ms`, { details });
 }
 
 function leaseExpired(): ArcpError {

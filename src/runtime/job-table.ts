@@ -64,6 +64,12 @@ export class JobTable {
     return this.runs.get(job.id);
   }
 
+  /** Whether a job that came through a session is not over. */
+  runsAnyOf(session: { readonly id: string }): boolean {
+    for (const { job } of this.runs.values()) if (job.origin.sessionId === session.id) return true;
+    return false;
+  }
+
   /** Stops the root jobs that came through a session; their children follow. */
   stopAllOf(session: { readonly id: string }, reason: StopReason, deadlineMs?: number): void {
     for (const run of this.runs.values()) {

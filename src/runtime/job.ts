@@ -5,6 +5,7 @@
  *      were committed and is what anyone outside is told (L2).
  * (B2) Exactly one terminal event, and nothing after it.
  */
+import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
 import { canTransition, isTerminal, type JobState } from '../protocol/job-state.js';
@@ -40,6 +41,10 @@ export interface JobOrigin {
   readonly bounds: LeaseBounds;
   /** How often it must show a sign of life. */
   readonly heartbeatMs: number;
+  /** What becomes of a charge above what is left of its budget. */
+  readonly budgetPolicy: BudgetPolicy;
+  /** How long its agent may run, in milliseconds; without it, as long as it lives. */
+  readonly maxRuntimeMs: number | undefined;
 }
 
 /** The state that an event leads to; the others leave it as it is, but for `job.heartbeat`, which names one. */

@@ -30,7 +30,7 @@ type Source = string | Wrapping;
 
 /** The connection's side: takes numbered events. */
 export interface EventSink {
-  event(record: Pick<StoredRecord, 'seq' | 'type' | 'body'>, eventSeq: number, wrapping?: Wrapping): void;
+  event(record: StoredRecord, eventSeq: number, wrapping?: Wrapping): void;
   /** Bytes that the peer has not taken yet. */
   readonly buffered: number;
 }

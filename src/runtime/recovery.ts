@@ -87,7 +87,10 @@ async function restoreJob(
   const id = log as JobId;
   const parent = head.parentId === undefined ? undefined : jobs.get(head.parentId)?.job;
   const asked = requestedLease({ lease_request: head.lease })?.budget;
-  const budget = parent === undefined && asked !== undefined ? new JobBudget(asked) : JobBudget.unbounded;
+  const budget =
+    parent === undefined && asked !== undefined
+      ? new JobBudget(asked, head.budgetPolicy)
+      : JobBudget.unbounded;
   const bounds: LeaseBounds = {
     ...(head.expiresAt === undefined ? {} : { expiresAt: head.expiresAt }),
     ...(head.modelUse === undefined ? {} : { modelUse: head.modelUse }),
@@ -97,6 +100,7 @@ async function restoreJob(
     {
       ...origin,
       id,
+      maxRuntimeMs: origin.maxRuntimeMs,
       correlationId: origin.correlationId,
       causationId: origin.causationId,
       delegateId: origin.delegateId,

@@ -29,7 +29,8 @@ export const close: Command<'session.close'> = ({ engine, session, peer }, { id,
     engine.jobs.stopAllOf(session, { kind: 'cancel', reason: 'its session was closed' });
   }
   engine.logger.info({ session: session.id, reason: payload.reason }, 'session closed');
-  engine.sessions.end(session);
+  const canBeResumed = payload.allow_resume === true && engine.jobs.runsAnyOf(session);
+  if (!canBeResumed) engine.sessions.end(session);
   peer.reply({ type: 'session.closed', payload: {}, sessionId: session.id, correlationId: id });
   peer.close(CLOSE_CODES.normal, 'the session was closed');
 };

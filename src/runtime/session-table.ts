@@ -8,6 +8,7 @@ import type { Logger } from './logger.js';
 import { EventsForgotten, Outbox } from './outbox.js';
 import { Session, sessionOfResumeToken, type SessionIdentity, type SessionRecord } from './session.js';
 import { sessionOfLog } from './session-log.js';
+import type { SessionTerms } from './peer.js';
 import type { Store } from '../store/store.js';
 import { CLOSE_CODES } from '../transport/transport.js';
 import type { Watched } from './watching.js';
@@ -33,6 +34,7 @@ export interface SessionRequest {
   readonly principal: string;
   readonly quota: string;
   readonly clientCapabilities: Capabilities;
+  readonly terms: SessionTerms;
 }
 
 export class SessionTable {
@@ -58,7 +60,7 @@ export class SessionTable {
   }
 
   /** Throws UNAVAILABLE while the runtime ends, RESOURCE_EXHAUSTED at the limit. */
-  open({ id, principal, quota, clientCapabilities }: SessionRequest): Session {
+  open({ id, principal, quota, clientCapabilities, terms }: SessionRequest): Session {
     const { limits } = this.#options;
     if (this.#closing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
     const held = this.#byQuota.get(quota) ?? 0;
@@ -69,7 +71,7 @@ export class SessionTable {
     const seconds = common.heartbeat_interval_seconds ?? limits.heartbeatIntervalMs / 1000;
     const heartbeatMs = Math.max(limits.minHeartbeatIntervalMs, Math.round(1000 * seconds));
     const capabilities = { ...common, heartbeat_interval_seconds: heartbeatMs / 1000 };
-    return this.#add({ id, principal, quota, capabilities, heartbeatMs });
+    return this.#add({ id, principal, quota, capabilities, heartbeatMs, terms });
   }
 
   #add(identity: SessionIdentity): Session {
@@ -129,12 +131,19 @@ export class SessionTable {
     });
   }
 
-  /** The session that the token names, ready to be attached; or why it cannot be resumed (decision 12). */
-  resume(token: string, lastEventSeq: number): Session | ArcpError {
+  /**
+   * The session that the token names, ready to be attached; or why it cannot be resumed (decision 12).
+   *
+   * @param principal who asks, where that was established
+   */
+  resume(token: string, lastEventSeq: number, principal?: string): Session | ArcpError {
     const id = sessionOfResumeToken(token);
     const session = id === undefined ? undefined : this.#sessions.get(id);
     if (session?.takesResumeToken(token) !== true) {
       return new ArcpError('RESUME_WINDOW_EXPIRED', 'no session can be resumed with this token');
+    }
+    if (principal !== undefined && principal !== session.principal) {
+      return new ArcpError('PERMISSION_DENIED', 'the session belongs to another principal');
     }
     const { outbox } = session;
     if (this.covers(session, lastEventSeq)) return session;

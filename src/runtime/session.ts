@@ -10,7 +10,7 @@ import type { Timer } from '../clock.js';
 import type { EventLog } from './event-log.js';
 import type { Limits } from './limits.js';
 import type { Outbox } from './outbox.js';
-import type { Peer } from './peer.js';
+import type { Peer, SessionTerms } from './peer.js';
 import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
@@ -24,6 +24,7 @@ export interface SessionIdentity {
   readonly capabilities: Capabilities;
   /** How often its running jobs must show a sign of life. */
   readonly heartbeatMs: number;
+  readonly terms: SessionTerms;
 }
 
 /** A session as the store keeps it. Tokens are kept as digests only (decision 12). */
@@ -76,8 +77,8 @@ export class Session {
     this.identity = identity;
     this.outbox = outbox;
     this.watching = new Watching(this, watched);
-    const { principal, quota, id: sessionId, heartbeatMs } = identity;
-    this.requester = { principal, quota, sessionId, heartbeatMs };
+    const { principal, quota, id: sessionId, heartbeatMs, terms } = identity;
+    this.requester = { principal, quota, sessionId, heartbeatMs, budgetPolicy: terms.budgetPolicy };
     this.extensions = new Set(identity.capabilities.extensions);
   }
 
@@ -87,6 +88,10 @@ export class Session {
 
   get principal(): string {
     return this.identity.principal;
+  }
+
+  get terms(): SessionTerms {
+    return this.identity.terms;
   }
 
   get peer(): Peer | undefined {

@@ -5,6 +5,7 @@
  */
 import type { Agent } from '../agents/agent.js';
 import { parseAgentRef, type AgentRef } from '../protocol/agent-ref.js';
+import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { SessionId } from '../protocol/ids.js';
 import { inheritBounds, leaseSubset, requestedLease, type LeaseBounds } from '../protocol/lease.js';
@@ -25,6 +26,8 @@ export interface Submission {
   readonly leaseRequest: Readonly<Record<string, unknown>> | undefined;
   /** The older way to ask for a budget; `leaseRequest` wins over it. */
   readonly costBudget: readonly string[] | undefined;
+  /** How long the agent may run. */
+  readonly maxRuntimeMs: number | undefined;
   readonly priority: Priority;
   readonly traceId: string | undefined;
   readonly correlationId: string | undefined;
@@ -42,6 +45,8 @@ export interface Requester {
   readonly sessionId: SessionId;
   /** How often the job must show a sign of life. */
   readonly heartbeatMs: number;
+  /** For its root jobs; what is below them follows. */
+  readonly budgetPolicy: BudgetPolicy;
 }
 
 /** A job that has been set up but has no events yet. */
@@ -72,6 +77,7 @@ export function prepareJob(
 ): Prepared {
   const { parent } = submission;
   const { principal, quota, sessionId, heartbeatMs } = requester;
+  const budgetPolicy = parent?.origin.budgetPolicy ?? requester.budgetPolicy;
   const ref = parseAgentRef(submission.agent);
   const lease = requestedLease({
     lease_request: submission.leaseRequest,
@@ -92,7 +98,7 @@ export function prepareJob(
   const budget =
     parent === undefined && asked.budget === undefined
       ? JobBudget.unbounded
-      : new JobBudget(asked.budget ?? new Map(), parent?.origin.budget);
+      : new JobBudget(asked.budget ?? new Map(), budgetPolicy, parent?.origin.budget);
   const agent = resolve(registry, ref);
   const origin: JobOrigin = {
     id: context.newId('job'),
@@ -111,6 +117,8 @@ export function prepareJob(
     lease: lease?.asked,
     bounds,
     heartbeatMs,
+    budgetPolicy,
+    maxRuntimeMs: submission.maxRuntimeMs,
   };
   const head = context.store.durable
     ? headText(origin, { arguments: submission.arguments, lease: lease?.asked, key })

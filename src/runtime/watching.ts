@@ -268,6 +268,7 @@ export class Watching implements EventObserver, Subscriber {
         payload: { ...refused.toPayload(), ...ack },
         sessionId: this.#session.id,
         correlationId,
+        refused: { type: 'job.subscribe', jobId },
       });
     }
   }

@@ -310,3 +310,80 @@ it('a resume beyond what the session was told is refused, and leaves the session
   await raw.resume(client.resumeToken, 0);
   expect(await client.closed()).toMatchObject({ code: 1000 });
 });
+
+describe('a resume that brings credentials', () => {
+  const auth = (token: string) => ({ auth: { scheme: 'bearer', token } });
+
+  it('is taken from the principal of the session', async () => {
+    const { agent, say } = puppet();
+    await using test = bench({ agents: [agent] });
+    const first = await test.open('ada');
+    await first.accepted('puppet');
+    first.wire.destroy();
+    say('missed');
+    await test.clock.settle();
+    const second = test.raw();
+    second.send('session.resume', { resume_token: first.resumeToken, last_event_seq: 2, ...auth('ada') });
+    expect(await second.next('session.resumed')).toMatchObject({ session_id: first.sessionId });
+    expect(await second.next('log')).toMatchObject({ event_seq: 3, payload: { message: 'missed' } });
+  });
+
+  it.each([
+    ['another principal', auth('bob'), 'PERMISSION_DENIED'],
+    ['nobody that is known', auth('eve'), 'UNAUTHENTICATED'],
+    ['a scheme that is not configured', { auth: { scheme: 'mtls' } }, 'UNAUTHENTICATED'],
+    ['nobody at all', { auth: { scheme: 'none' } }, 'PERMISSION_DENIED'],
+  ])('is refused from %s, and the session stays as it was', async (_who, credentials, code) => {
+    await using test = bench();
+    const first = await test.open('ada');
+    const second = test.raw();
+    second.send('session.resume', { resume_token: first.resumeToken, last_event_seq: 0, ...credentials });
+    expect(await second.next('session.rejected')).toMatchObject({ payload: { code } });
+    expect(first.end).toBeUndefined();
+    const third = test.raw();
+    await third.resume(first.resumeToken, 0);
+    expect(third.sessionId).toBe(first.sessionId);
+  });
+
+  it('is taken from an anonymous client for its own session only', async () => {
+    await using test = bench();
+    const first = await test.open('nobody');
+    const second = test.raw();
+    second.send('session.resume', {
+      resume_token: first.resumeToken,
+      last_event_seq: 0,
+      auth: { scheme: 'none' },
+    });
+    expect(await second.next('session.resumed')).toMatchObject({ session_id: first.sessionId });
+  });
+});
+
+describe('a close that allows to resume', () => {
+  it('keeps the session while a job of it runs, as after a drop', async () => {
+    const { agent, say, end } = puppet();
+    await using test = bench({ agents: [agent] });
+    const first = await test.open();
+    const jobId = await first.accepted('puppet');
+    first.send('session.close', { allow_resume: true });
+    await first.next('session.closed');
+    await first.closed();
+    say('missed');
+    end();
+    await test.clock.settle();
+    const second = test.raw();
+    await second.resume(first.resumeToken, 2);
+    await second.terminal(jobId);
+    expect(told(second)).toEqual([
+      [3, 'missed'],
+      [4, 'job.completed'],
+    ]);
+  });
+
+  it('ends a session that has no jobs', async () => {
+    await using test = bench();
+    const first = await test.open();
+    first.send('session.close', { allow_resume: true });
+    await first.closed();
+    await rejected(test.raw(), first.resumeToken, 0);
+  });
+});

@@ -30,12 +30,19 @@ import { artifactFields } from './artifacts.js';
 const artifactReference = z.object(artifactFields);
 const costBudget = list(text);
 
+/** How long the agent may run, in milliseconds; then the job fails with TIMEOUT. An addition to RFC 0001. */
+const maxRuntime = z.custom<number>(
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+  'expected an integer from 1 to 9007199254740991',
+);
+
 /** `arguments` is any value, required in one shape and optional in the other; written as `{}` when missing. */
 export const toolInvoke = z.object({
   tool: text,
   arguments: optionalValue.transform((given): unknown => (given === undefined ? {} : given)),
   cost_budget: optional(costBudget),
   lease_request: optional(anyObject),
+  max_runtime_ms: optional(maxRuntime),
 });
 
 export const toolResult = z.object({ value: optionalValue, result_ref: optional(artifactReference) });
@@ -192,13 +199,14 @@ export const workflowComplete = z
     rest.value === undefined && outputs !== undefined ? { ...rest, value: outputs } : rest,
   );
 
-/** `lease_request`, `cost_budget`, `profile` and `delegate_id` are additions to RFC 0001 §14 (decision 5). */
+/** `lease_request`, `cost_budget`, `max_runtime_ms`, `profile` and `delegate_id` are additions to RFC 0001 §14 (decision 5). */
 export const agentDelegate = z.object({
   target: text,
   task: text,
   context: optionalValue,
   lease_request: optional(anyObject),
   cost_budget: optional(costBudget),
+  max_runtime_ms: optional(maxRuntime),
   profile: optionalValue,
   delegate_id: optional(text),
 });

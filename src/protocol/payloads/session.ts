@@ -34,8 +34,10 @@ const runtime = z.object({
   trust_level: optional(text),
 });
 
+const auth = z.object({ scheme: nonEmptyText, token: optional(text) });
+
 export const sessionOpen = z.object({
-  auth: z.object({ scheme: nonEmptyText, token: optional(text) }),
+  auth,
   client,
   capabilities: defaulted(capabilitiesSchema, () => ({})),
 });
@@ -127,11 +129,18 @@ export const sessionClose = z.object({
   reason: optional(text),
   /** `cancel` ends the session's jobs; otherwise they go on (decision 21). */
   dispose_jobs: optional(oneOf(['cancel', 'detach'])),
+  /** An addition: while jobs of the session run it can be resumed, as after a drop (draft-1.1 §6.7). */
+  allow_resume: optional(bool),
 });
 
 export const sessionClosed = z.object({ reason: optional(text) });
 
-export const sessionResume = z.object({ resume_token: nonEmptyText, last_event_seq: counter });
+/** With `auth`, an addition to the Rust SDK's shape, the session must be that principal's. */
+export const sessionResume = z.object({
+  resume_token: nonEmptyText,
+  last_event_seq: counter,
+  auth: optional(auth),
+});
 
 export const sessionResumed = z.object({
   session_id: id('session'),
