@@ -14,6 +14,14 @@ export type {
   ResultStream,
   StreamedResult,
 } from './agents/agent.js';
+export type {
+  AskOptions,
+  Choice,
+  ChooseOptions,
+  Guidance,
+  JsonSchema,
+  QuestionOptions,
+} from './agents/questions.js';
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
 export { listen, type ListenOptions, type Server } from './listen.js';

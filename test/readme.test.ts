@@ -41,7 +41,7 @@ describe('README.md', () => {
   const examples = examplesIn('README.md');
 
   it('has its examples', () => {
-    expect(examples.map(({ name }) => name)).toEqual(['host', 'invoke', 'agent', 'testing']);
+    expect(examples.map(({ name }) => name)).toEqual(['host', 'invoke', 'agent', 'asking', 'testing']);
   });
 
   it.each(examples)('has an example that compiles: $name', (example) => {

@@ -4,6 +4,7 @@
  */
 import type { Writable } from 'node:stream';
 import type { ZodType } from 'zod';
+import type { AskOptions, Choice, ChooseOptions, Guidance } from './questions.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -72,6 +73,22 @@ export interface JobContext {
   resultChunk(chunk: ResultChunk): void;
   /** Starts a child job. Rejects when it is refused; how the child ends is a value, see `ChildJob.outcome`. */
   delegate(target: string, options?: DelegateOptions): Promise<ChildJob>;
+  /**
+   * Asks a person, and resolves with the answer, which satisfies `schema`. The job is blocked meanwhile. Rejects with
+   * DEADLINE_EXCEEDED when nobody answers in time, with CANCELLED when somebody chooses not to, and at once with
+   * FAILED_PRECONDITION when nobody is there who could answer and there is no default (decision 17). The answer is an
+   * event of the job: ask for no secrets.
+   */
+  ask(prompt: string, options?: AskOptions): Promise<unknown>;
+  /** Lets a person choose one of several, and resolves with its id. Otherwise like `ask`. */
+  choose(prompt: string, choices: readonly Choice[], options?: ChooseOptions): Promise<string>;
+  /**
+   * What people said who interrupted the job, since this was last asked; for agents that can take advice. An interrupted
+   * job is blocked: every act that is awaited (`charge`, `delegate`, `ask`, `flushed`, writing a result, this) waits until
+   * whoever interrupted has spoken, has declined to, or the time for it has run out. What an agent computes between its
+   * acts, and what it tells without awaiting, is not held up: it runs in a process that nobody can stop halfway.
+   */
+  guidance(): Promise<readonly Guidance[]>;
   /** Resolves once everything that this job has emitted so far is committed: await it in loops that emit a lot. */
   flushed(): Promise<void>;
 }

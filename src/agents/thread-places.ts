@@ -1,8 +1,8 @@
 /**
  * Places for threads, shared by all runtimes of a process (law L7). Whoever finds none waits in line, or gives up.
  *
- * (P1) A thread that waits for its children lends its place: they may need one, and would wait for it as it waits for
- *      them. It takes the place back without waiting, so that for a moment more may run than there are places.
+ * (P1) A thread that waits for its children, or for a person, lends its place: they may need one, and would wait for it
+ *      as it waits for them. It takes the place back without waiting, so that for a moment more may run than there are places.
  * (P2) There are never more than `maxThreads`, those that lent their places included. At that number nobody gets a
  *      place that was lent: whoever asks for it is refused, since the lenders would wait for ever.
  */
@@ -11,9 +11,9 @@ import { ArcpError } from '../protocol/errors.js';
 
 /** A thread's right to run. */
 export interface Place {
-  /** The thread waits for one more child. */
+  /** The thread waits for one more child or person. */
   lend(): void;
-  /** A child that it waited for has ended. */
+  /** A child that it waited for has ended, or a person has answered. */
   takeBack(): void;
   /** The thread is gone. Once; what is called later does nothing. */
   release(): void;

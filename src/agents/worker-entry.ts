@@ -144,6 +144,9 @@ const ctx: JobContext = {
     await call('flushed');
   },
   delegate: (...args) => handled(delegate(...args)),
+  ask: (...args) => handled(call('ask', ...args)),
+  choose: (...args) => handled(call('choose', ...args) as Promise<string>),
+  guidance: () => handled(call('guidance') as ReturnType<JobContext['guidance']>),
 };
 
 async function run(): Promise<unknown> {

@@ -19,7 +19,11 @@ export interface WorkerJob {
 export type NoteMethod = 'progress' | 'log' | 'metric' | 'heartbeat' | 'summarize' | 'resultChunk';
 
 /** Methods with an answer; those of a child name it by the number that `delegate` gave. */
-export type CallMethod = 'charge' | 'flushed' | 'remaining' | 'delegate' | 'childCancel' | 'childBytes';
+export type CallMethod =
+  'charge' | 'flushed' | 'remaining' | 'delegate' | 'childCancel' | 'childBytes' | PersonMethod;
+
+/** Methods that wait for a person. */
+export type PersonMethod = 'ask' | 'choose' | 'guidance';
 
 export type FromWorker =
   | { readonly kind: 'note'; readonly method: NoteMethod; readonly args: readonly unknown[] }

@@ -159,8 +159,24 @@ class WorkerRun {
         this.#children.get(number)?.cancel(reason);
         return undefined;
       }
+      case 'ask':
+        return this.#lent(this.#ctx.ask(...(args as Parameters<JobContext['ask']>)));
+      case 'choose':
+        return this.#lent(this.#ctx.choose(...(args as Parameters<JobContext['choose']>)));
+      case 'guidance':
+        return this.#lent(this.#ctx.guidance());
       case 'childBytes':
         return this.#results.get(args[0] as number)?.bytes();
+    }
+  }
+
+  /** People take their time: others may run meanwhile. */
+  async #lent<T>(answer: Promise<T>): Promise<T> {
+    this.#place.lend();
+    try {
+      return await answer;
+    } finally {
+      this.#place.takeBack();
     }
   }
 

@@ -3,6 +3,7 @@ import { ArcpError, isId, type InventoryEntry, type JobId, type Payload } from '
 import type { Clock } from '../clock.js';
 import type { CancelOptions, Job } from './job.js';
 import type { ClientEvents } from './listeners.js';
+import type { Question, QuestionRequest } from './question.js';
 import type { ClientSession, SessionInfo } from './session.js';
 import type { WatchedJob } from './watched-job.js';
 
@@ -138,16 +139,19 @@ export class Client {
    * @example
    * for await (const { job_id, status } of client.jobs({ status: ['running'] })) console.log(job_id, status);
    */
-  async *jobs({ status, agent, createdAfter, createdBefore }: JobFilter = {}): AsyncGenerator<
+  jobs({ status, agent, createdAfter, createdBefore }: JobFilter = {}): AsyncGenerator<
     JobListing,
     undefined
   > {
-    const filter = {
+    return this.#jobs({
       status: status === undefined ? undefined : [...status],
       agent,
       created_after: createdAfter?.toISOString(),
       created_before: createdBefore?.toISOString(),
-    };
+    });
+  }
+
+  async *#jobs(filter: Payload<'session.list_jobs'>['filter']): AsyncGenerator<JobListing, undefined> {
     for (let cursor: string | undefined; ;) {
       const page = await this.#session.listJobs({ filter, cursor });
       yield* page.jobs;
@@ -170,6 +174,30 @@ export class Client {
       return Promise.reject(new ArcpError('INVALID_ARGUMENT', 'expected the id of a job, job_…'));
     }
     return this.#session.watchJob({ job_id: jobId, from_event_seq: fromEventSeq, history });
+  }
+
+  /**
+   * What the jobs of this principal wait for people for, whoever started them.
+   *
+   * @example
+   * for await (const question of client.questions()) console.log(question.jobId, question.prompt);
+   */
+  async *questions(): AsyncGenerator<Question, undefined> {
+    for await (const { job_id: jobId, waiting_for = [] } of this.#jobs({ waiting: true })) {
+      for (const { id, type, payload } of waiting_for) {
+        yield this.#session.questions.listed(id, jobId, { type, payload } as QuestionRequest);
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Pauses a job and asks `prompt` of whoever can answer, yourself included: the question comes like any other. The agent
+   * stops at its next awaited act and goes on with the answer, or when the question is declined or expires. Rejects with
+   * FAILED_PRECONDITION where the job is not running or is interrupted already, with NOT_FOUND or PERMISSION_DENIED.
+   */
+  interrupt(jobId: string, prompt: string): Promise<void> {
+    return this.#session.interrupt(jobId, prompt);
   }
 
   /** Milliseconds to the runtime and back. */

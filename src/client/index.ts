@@ -14,6 +14,7 @@ export type { CancelOptions, Job } from './job.js';
 export type { JobEvent, JobEventType, TerminalEvent } from './job-event.js';
 export type { JobResult, StreamedResult } from './result.js';
 export type { ClientEvents, ConnectionChange, Notice } from './listeners.js';
+export type { Question, QuestionEnd, QuestionRequest } from './question.js';
 export type { SessionInfo } from './session.js';
 export type { WatchedJob } from './watched-job.js';
 export { DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';

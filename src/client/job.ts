@@ -10,6 +10,7 @@ import type { Clock } from '../clock.js';
 import { isTerminal, type JobEvent, type TerminalEvent } from './job-event.js';
 import { JobEvents } from './job-events.js';
 import type { ClientLimits } from './limits.js';
+import { isRequest, type Question } from './question.js';
 import { ResultCollector, type JobResult } from './result.js';
 
 export interface CancelOptions {
@@ -23,6 +24,8 @@ export interface JobHost {
   readonly limits: ClientLimits;
   readonly clock: Clock;
   cancel(jobId: string, options: CancelOptions): Promise<void>;
+  /** The open question that an event asks. */
+  question(id: string): Question | undefined;
 }
 
 type Outcome =
@@ -101,6 +104,21 @@ export class Job implements AsyncIterable<JobEvent, undefined> {
         ...(result === undefined ? {} : { result }),
       };
     }));
+  }
+
+  /**
+   * What this job and those below it ask of people, as they ask; what was answered before you look is left out. Limits as
+   * for its events.
+   *
+   * @example
+   * for await (const question of job.questions()) await question.answer('yes');
+   */
+  async *questions(): AsyncGenerator<Question, undefined> {
+    for await (const event of this.tree()) {
+      const question = isRequest(event) ? this.#host.question(event.id) : undefined;
+      if (question !== undefined) yield question;
+    }
+    return undefined;
   }
 
   /**

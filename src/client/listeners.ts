@@ -1,5 +1,6 @@
 /** What a client tells beside the answers to its calls, and who listens. */
 import type { AnyEnvelope, ArcpError, Refusal } from '../protocol/index.js';
+import type { Question } from './question.js';
 
 /** Something that came and concerns no call and no job of this client. */
 export type Notice =
@@ -23,6 +24,8 @@ export type ConnectionChange =
 export interface ClientEvents {
   readonly notice: Notice;
   readonly connection: ConnectionChange;
+  /** A job that this client is told of asks a person. In a history it may have been answered since: see `ended`. */
+  readonly question: Question;
 }
 
 type Listener<Name extends keyof ClientEvents> = (event: ClientEvents[Name]) => void;
@@ -31,6 +34,7 @@ export class Listeners {
   readonly #listeners: { readonly [Name in keyof ClientEvents]: Set<Listener<Name>> } = {
     notice: new Set(),
     connection: new Set(),
+    question: new Set(),
   };
 
   /** Returns the function that ends the listening. */

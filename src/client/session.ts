@@ -38,7 +38,9 @@ import { isJobEvent, isTerminalType } from './job-event.js';
 import { JobTree } from './job-tree.js';
 import { cancelledError, type CancelOptions, type Job, type JobHost } from './job.js';
 import { Listeners } from './listeners.js';
+import { OpenQuestions } from './open-questions.js';
 import { PendingCalls } from './pending-calls.js';
+import type { SendAnswer } from './question.js';
 import { WatchedJob } from './watched-job.js';
 
 export interface SessionInfo {
@@ -54,6 +56,7 @@ interface OpenSession extends SessionInfo {
 
 export class ClientSession implements ConnectionOwner {
   readonly listeners = new Listeners();
+  readonly questions: OpenQuestions;
   /** The first session, or why there is none. */
   readonly ready: Promise<void>;
   /** Resolves when the client is closed for good. */
@@ -74,7 +77,15 @@ export class ClientSession implements ConnectionOwner {
     this.#settings = settings;
     this.ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
     this.closing = new Promise((resolve) => (this.#tellClosed = resolve));
-    const host: JobHost = { limits, clock, cancel: (jobId, options) => this.cancel(jobId, options) };
+    this.questions = new OpenQuestions(this.#answer, clock, (question) => {
+      this.listeners.tell('question', question);
+    });
+    const host: JobHost = {
+      limits,
+      clock,
+      cancel: (jobId, options) => this.cancel(jobId, options),
+      question: (id) => this.questions.find(id),
+    };
     this.#jobs = new JobTree(host);
     this.#calls = new PendingCalls(limits, clock, (id, body) =>
       this.#connection.send(encodeFrame(id, this.#current?.id, body)),
@@ -131,6 +142,22 @@ export class ClientSession implements ConnectionOwner {
     };
     const payload = { target: 'job', target_id: jobId, reason, deadline_ms: deadlineMs } as const;
     return this.issue({ message: { type: 'cancel', payload }, repeat: 'fresh-id', read });
+  }
+
+  readonly #answer: SendAnswer = (message) =>
+    this.issue({
+      message,
+      repeat: 'fresh-id',
+      read: ({ type }) => (type === 'ack' ? { kind: 'resolved', value: undefined } : { kind: 'unrelated' }),
+    });
+
+  /** Pauses a job and asks for guidance; resolves when the runtime has done so. */
+  interrupt(jobId: string, prompt: string): Promise<void> {
+    return this.issue({
+      message: { type: 'interrupt', payload: { target: 'job', target_id: jobId, prompt } },
+      repeat: 'fresh-id',
+      read: ({ type }) => (type === 'ack' ? { kind: 'resolved', value: undefined } : { kind: 'unrelated' }),
+    });
   }
 
   /** One page of the principal's jobs. */
@@ -196,6 +223,7 @@ export class ClientSession implements ConnectionOwner {
     if (envelope.event_seq !== undefined && !this.#isNext(envelope.event_seq)) return;
     if (this.#calls.answer(envelope, size)) return;
     if (isJobEvent(envelope)) {
+      this.questions.note(envelope);
       if (!this.#jobs.route(envelope, size) && !this.#cancelAbandoned(envelope)) this.#unrouted(envelope);
       return;
     }
@@ -292,6 +320,7 @@ export class ClientSession implements ConnectionOwner {
     this.#resumeToken = undefined;
     this.#calls.rejectSent(error);
     this.#jobs.loseAll(error);
+    this.questions.clear();
   }
 
   /** A job that was accepted after its command had been given up: nobody wants it. */
@@ -330,6 +359,7 @@ export class ClientSession implements ConnectionOwner {
 
 /** Answers that mean nothing when nobody waits for them any more. */
 const LATE_ANSWERS: ReadonlySet<string> = new Set([
+  'ack',
   'pong',
   'session.pong',
   'session.jobs',

@@ -2,6 +2,7 @@
 import type { Payload } from '../protocol/index.js';
 import type { JobEvent } from './job-event.js';
 import type { CancelOptions, Job } from './job.js';
+import type { Question } from './question.js';
 import type { JobResult } from './result.js';
 
 export class WatchedJob implements AsyncIterable<JobEvent, undefined> {
@@ -42,6 +43,11 @@ export class WatchedJob implements AsyncIterable<JobEvent, undefined> {
   /** How it completed; see `Job.result`. A streamed result must be watched from its beginning. */
   result(): Promise<JobResult> {
     return this.#job.result();
+  }
+
+  /** What it asks of people; see `Job.questions`. */
+  questions(): AsyncGenerator<Question, undefined> {
+    return this.#job.questions();
   }
 
   /** Asks the runtime to stop the job; see `Job.cancel`. */

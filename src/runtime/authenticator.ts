@@ -59,10 +59,15 @@ export function anonymous(): Authenticator {
     scheme: 'none',
     authenticate: ({ sessionId }) => ({
       kind: 'accepted',
-      principal: `anonymous:${sessionId}`,
+      principal: anonymousPrincipal(sessionId),
       quota: 'anonymous',
     }),
   };
+}
+
+/** The principal of an anonymous session. Nobody else can ever be it. */
+export function anonymousPrincipal(sessionId: string): string {
+  return `anonymous:${sessionId}`;
 }
 
 export function digestOf(secret: string): Buffer {

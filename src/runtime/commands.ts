@@ -4,6 +4,7 @@ import type { MessageType } from '../protocol/messages.js';
 import { fetchArtifact, putArtifact, releaseArtifact } from './artifact-commands.js';
 import type { Command, CommandScene } from './command.js';
 import { cancel, delegate, invoke } from './job-commands.js';
+import { answerChoice, answerInput, interrupt, withdraw } from './questions/question-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
 import {
   listing,
@@ -36,6 +37,10 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['tool.invoke', invoke],
   ['agent.delegate', delegate],
   ['cancel', cancel],
+  ['human.input.response', answerInput],
+  ['human.choice.response', answerChoice],
+  ['human.input.cancelled', withdraw],
+  ['interrupt', interrupt],
   ['ping', ping],
   ['session.ping', sessionPing],
   ['session.close', close],

@@ -1,9 +1,11 @@
 /** What the parts of one runtime share. Each part takes what it needs from here and nothing from globals. */
 import type { Agent, ChildJob, DelegateOptions, JobContext } from '../agents/agent.js';
 import type { JobId } from '../protocol/ids.js';
+import type { MessageType } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import type { Admission } from './admission.js';
 import type { Clock } from '../clock.js';
+import type { Job } from './job.js';
 import type { LogContext } from './event-log.js';
 import type { NewId } from './ids.js';
 import type { JobRun } from './job-run.js';
@@ -35,6 +37,8 @@ export interface EngineContext extends LogContext {
   readonly execute: Execute;
   /** Starts a child of a running job. Throws when it is refused. */
   readonly delegate: (parent: JobRun, target: string, options: DelegateOptions) => Promise<ChildJob>;
+  /** Whether somebody who is there, or may come, could answer such a question of the job (decision 17). */
+  readonly mayBeAnswered: (job: Job, type: MessageType) => boolean;
   /** A job has appended its terminal event. */
   readonly ended: (run: JobRun) => void;
 }

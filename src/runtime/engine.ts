@@ -6,7 +6,7 @@ import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Inventory } from '../protocol/inventory.js';
-import type { Payload } from '../protocol/messages.js';
+import type { MessageType, Payload } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import { advertise } from './advertise.js';
@@ -21,6 +21,7 @@ import { Forgetting } from './forgetting.js';
 import { IdempotencyKeys } from './idempotency.js';
 import type { NewId } from './ids.js';
 import { Intake, type IntakeContext } from './intake.js';
+import type { Job } from './job.js';
 import { Journal } from './journal.js';
 import type { JobRun } from './job-run.js';
 import { JobTable } from './job-table.js';
@@ -148,6 +149,10 @@ export class Engine implements IntakeContext {
 
   delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
     return this.intake.delegate(parent, target, options);
+  }
+
+  mayBeAnswered({ origin }: Job, type: MessageType): boolean {
+    return this.sessions.couldReach(origin.principal, origin.sessionId, type);
   }
 
   ended(run: JobRun): void {

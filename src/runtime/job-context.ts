@@ -1,5 +1,5 @@
 /**
- * The `JobContext` of an agent in this process. What an agent does after its job has ended is dropped where it has no
+ * The `JobContext` of an agent in this process. Acts that are awaited wait while somebody interrupts the job. What an agent does after its job has ended is dropped where it has no
  * answer, and refused where it has one (R2).
  */
 import type {
@@ -15,6 +15,7 @@ import type {
   ResultStream,
 } from '../agents/agent.js';
 import { handled } from '../agents/handled.js';
+import type { AskOptions, Choice, ChooseOptions, Guidance } from '../agents/questions.js';
 import { ChunkedResult } from '../agents/result-stream.js';
 import { formatAmount, isCurrency, parseAmount } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -23,6 +24,7 @@ import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
 import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
+import { ask, choose } from './questions/asking.js';
 
 export function createJobContext(run: JobRun, context: EngineContext): JobContext {
   return new RunningJobContext(run, context);
@@ -108,6 +110,7 @@ class RunningJobContext implements JobContext {
   }
 
   async #charge(name: string, amount: string, currency: string): Promise<void> {
+    if (this.#interruption !== undefined) await this.#interruption;
     this.#refuseWhenOver();
     this.#run.refuseExpired();
     checkName('charge name', name);
@@ -161,12 +164,37 @@ class RunningJobContext implements JobContext {
   }
 
   async #delegate(target: string, options: DelegateOptions): Promise<ChildJob> {
+    await this.#interruption;
     this.#refuseWhenOver();
     return this.#context.delegate(this.#run, target, options);
   }
 
+  ask(prompt: string, options: AskOptions = {}): Promise<unknown> {
+    return handled(this.#ask(() => ask(this.#run, this.#context, prompt, options)));
+  }
+
+  choose(prompt: string, choices: readonly Choice[], options: ChooseOptions = {}): Promise<string> {
+    return handled(this.#ask(() => choose(this.#run, this.#context, prompt, choices, options)));
+  }
+
+  async guidance(): Promise<readonly Guidance[]> {
+    await this.#interruption;
+    return this.#run.askedQuestions?.takeGuidance() ?? [];
+  }
+
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    if (this.#interruption !== undefined) await this.#interruption;
+    return question();
+  }
+
   flushed(): Promise<void> {
-    return this.#context.journal.flushed();
+    const { journal } = this.#context;
+    return this.#interruption?.then(() => journal.flushed()) ?? journal.flushed();
+  }
+
+  /** Resolves when whoever interrupts the job lets it go on; nothing where nobody does. */
+  get #interruption(): Promise<void> | undefined {
+    return this.#run.askedQuestions?.interruption;
   }
 
   #emit<T extends MessageType>(type: T, payload: Payload<T>): void {

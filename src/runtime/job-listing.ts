@@ -4,6 +4,7 @@
  * (G1) Only what is committed is listed: jobs whose `job.accepted` is, in the state that their events show (L2).
  * (G2) The order is by creation, then by id. A cursor is a place in that order, not a list kept somewhere: what ends or
  *      begins between two pages moves nothing.
+ * (G3) A page whose questions take too much room ends early; it has one job at least (L7).
  */
 import { parseAgentRef } from '../protocol/agent-ref.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -11,6 +12,7 @@ import { isId } from '../protocol/ids.js';
 import type { Payload } from '../protocol/messages.js';
 import { parseTimestamp } from '../protocol/timestamp.js';
 import type { Job } from './job.js';
+import type { OpenQuestion } from './questions/job-questions.js';
 
 type ListRequest = Payload<'session.list_jobs'>;
 type Filter = NonNullable<ListRequest['filter']>;
@@ -23,9 +25,18 @@ interface Mark {
   readonly id: string;
 }
 
+/** The jobs that there are, and what they wait for. */
+export interface Listed {
+  all(): Iterable<Job>;
+  waitingFor(job: Job): readonly OpenQuestion[];
+}
+
+/** Room for questions in one page, in UTF-16 units of text; a frame has more. */
+const MAX_QUESTIONS_LENGTH = 262_144;
+
 /** Throws INVALID_ARGUMENT for a cursor, an agent or a limit that makes no sense. */
 export function listJobs(
-  jobs: Iterable<Job>,
+  jobs: Listed,
   principal: string,
   { filter = {}, limit, cursor }: ListRequest,
   pageSize: number,
@@ -33,19 +44,27 @@ export function listJobs(
   if (limit === 0) throw new ArcpError('INVALID_ARGUMENT', 'limit: expected at least 1');
   const size = Math.min(limit ?? pageSize, pageSize);
   const after = cursor === undefined ? undefined : readCursor(cursor);
-  const fits = predicate(filter);
+  const fits = predicate(filter, jobs);
   const found: Job[] = [];
-  for (const job of jobs) {
+  for (const job of jobs.all()) {
     if (job.origin.principal !== principal || job.log.committedSeq === 0) continue;
     if (after !== undefined && compare(markOf(job), after) <= 0) continue;
     if (fits(job)) found.push(job);
   }
   found.sort((a, b) => compare(markOf(a), markOf(b)));
-  const page = found.slice(0, size);
-  const last = page.at(-1);
+  const page: Page['jobs'] = [];
+  let last: Job | undefined;
+  let room = MAX_QUESTIONS_LENGTH;
+  for (const job of found.slice(0, size)) {
+    const waitingFor = jobs.waitingFor(job).map(({ id, request }) => ({ id, ...request }));
+    if (waitingFor.length > 0) room -= JSON.stringify(waitingFor).length;
+    if (room < 0 && last !== undefined) break;
+    page.push({ ...listing(job), ...(waitingFor.length === 0 ? {} : { waiting_for: waitingFor }) });
+    last = job;
+  }
   return {
-    jobs: page.map(listing),
-    next_cursor: last === undefined || found.length <= size ? null : writeCursor(markOf(last)),
+    jobs: page,
+    next_cursor: last === undefined || found.length <= page.length ? null : writeCursor(markOf(last)),
   };
 }
 
@@ -61,7 +80,10 @@ function listing({ id, agent, shownState, origin, log }: Job): Page['jobs'][numb
   };
 }
 
-function predicate({ status, agent, created_after, created_before }: Filter): (job: Job) => boolean {
+function predicate(
+  { status, agent, created_after, created_before, waiting }: Filter,
+  jobs: Listed,
+): (job: Job) => boolean {
   const words = status === undefined || status.length === 0 ? undefined : status;
   const ref = agent === undefined ? undefined : parseAgentRef(agent);
   const from = created_after === undefined ? undefined : parseTimestamp(created_after);
@@ -73,6 +95,7 @@ function predicate({ status, agent, created_after, created_before }: Filter): (j
     if (ref !== undefined && (ref.version === undefined ? nameOf(job) !== ref.name : job.agent !== agent)) {
       return false;
     }
+    if (waiting !== undefined && jobs.waitingFor(job).length > 0 !== waiting) return false;
     return words?.some((word) => isIn(job, word)) ?? true;
   };
 }

@@ -16,10 +16,11 @@ import { refuseOversize } from './agent-output.js';
 import type { Timer } from '../clock.js';
 import { cancelled, completed, failed, type Ending } from './ending.js';
 import type { EngineContext } from './engine-context.js';
-import type { LogEvent } from './event-log.js';
+import type { EnvelopeFields, LogEvent } from './event-log.js';
 import type { Job } from './job.js';
 import { createJobContext } from './job-context.js';
 import { Liveness } from './liveness.js';
+import { JobQuestions } from './questions/job-questions.js';
 
 /** Why a job is stopped before its agent is done. */
 export type StopReason =
@@ -47,6 +48,7 @@ export class JobRun {
   readonly #context: EngineContext;
   readonly #liveness: Liveness;
   #result: ResultLedger | undefined;
+  #questions: JobQuestions | undefined;
   #phase: Phase;
   /** Made when the agent first asks for its signal: most never do. */
   #abort: AbortController | undefined;
@@ -72,6 +74,16 @@ export class JobRun {
     return (this.#result ??= new ResultLedger({ maxChunkBytes, maxTotalBytes: maxResultBytes }));
   }
 
+  /** What it asks of people. Most ask nothing. */
+  get questions(): JobQuestions {
+    return (this.#questions ??= new JobQuestions(this, this.#context));
+  }
+
+  /** The same, where anything was asked. */
+  get askedQuestions(): JobQuestions | undefined {
+    return this.#questions;
+  }
+
   /** Aborted when the job is stopped; its `reason` is an `ArcpError`. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
@@ -89,7 +101,8 @@ export class JobRun {
     return this.#phase.kind === 'running' || this.#phase.kind === 'stopping';
   }
 
-  get #isRunning(): boolean {
+  /** Whether it runs and is not being stopped. */
+  get isRunning(): boolean {
     return this.#phase.kind === 'running';
   }
 
@@ -171,15 +184,21 @@ export class JobRun {
       job_id: job.id,
       started_at: this.#context.timestamps.now(),
     });
+    this.#questions?.started();
     this.#execute(input);
-    if (this.#isRunning) this.#liveness.start();
+    if (this.isRunning) this.#liveness.start();
   }
 
   /**
    * Appends what the agent says.
    * Throws RESOURCE_EXHAUSTED when it is too large, BACKPRESSURE_OVERFLOW when too much waits for the store.
    */
-  say(type: MessageType, text: string, maxBytes = this.#context.limits.maxEventBytes): LogEvent {
+  say(
+    type: MessageType,
+    text: string,
+    maxBytes = this.#context.limits.maxEventBytes,
+    fields?: EnvelopeFields,
+  ): LogEvent {
     const { pending, pendingSize } = this.job.log;
     const { maxPendingEvents, maxPendingBytes } = this.#context.limits;
     if (pending >= maxPendingEvents || pendingSize >= maxPendingBytes) {
@@ -196,7 +215,27 @@ export class JobRun {
       this.stop({ kind: 'fail', error });
       throw error;
     }
-    return this.job.emitText(type, text);
+    return this.job.emitText(type, text, undefined, fields);
+  }
+
+  /** It waits for a person (RFC 0001 §10.5, §12). */
+  block(): void {
+    this.#liveness.hold();
+    if (this.job.state === 'running') this.job.heartbeat(2 * this.job.origin.heartbeatMs, 'blocked');
+  }
+
+  /** It no longer does. */
+  goOn(): void {
+    if (!this.isRunning) return;
+    if (this.job.state === 'blocked') this.job.heartbeat(2 * this.job.origin.heartbeatMs, 'running');
+    this.#liveness.goOn();
+  }
+
+  /** Throws why its agent may not ask people any more, if it may not. */
+  refuseQuestions(): void {
+    if (this.isRunning) return;
+    if (this.#stopped !== undefined && this.isLive) throw this.#stopped;
+    throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} is not running: it can ask nobody`);
   }
 
   /** Notes a sign of life that is not a heartbeat (decision 7). */
@@ -222,11 +261,12 @@ export class JobRun {
     });
     this.#phase = { kind: 'stopping', ending, deadline };
     this.#liveness.unwatch();
-    this.#signalStop(
+    const why =
       reason.kind === 'fail'
         ? reason.error
-        : new ArcpError('CANCELLED', reason.reason ?? 'the job was cancelled'),
-    );
+        : new ArcpError('CANCELLED', reason.reason ?? 'the job was cancelled');
+    this.#questions?.close(why);
+    this.#signalStop(why);
     this.#stopChildren('its parent was stopped', deadlineMs);
   }
 
@@ -238,6 +278,7 @@ export class JobRun {
   /** The store lost events of this job. What was seen of it stays, so its end is told, if the store takes that. */
   storeFailed(error: ArcpError): void {
     if (this.#phase.kind === 'closing') this.#phase = { kind: 'closing', ending: failed(error) };
+    this.#questions?.lost(error);
     if (!this.job.lost) {
       this.#abandon(error);
       return;
@@ -251,6 +292,7 @@ export class JobRun {
   /** Drops the job where it stands, without another event. */
   letGo(error: ArcpError): void {
     this.#leave();
+    this.#questions?.drop(error);
     this.#phase = { kind: 'over' };
     this.#signalStop(error);
   }
@@ -320,6 +362,7 @@ export class JobRun {
   #finish(ending: Ending): void {
     if (this.#phase.kind === 'closing' || this.#phase.kind === 'over') return;
     this.#leave();
+    this.#questions?.close(JOB_OVER);
     if (!this.job.hasChildren) {
       this.#close(ending);
       return;

@@ -9,6 +9,7 @@ import type { JobRun, StopReason } from './job-run.js';
 import { ForgottenEvents } from './forgotten-events.js';
 import type { Limits } from './limits.js';
 import { OldestFirst } from './oldest-first.js';
+import type { OpenQuestion } from './questions/job-questions.js';
 
 interface Finished {
   readonly job: Job;
@@ -48,6 +49,11 @@ export class JobTable {
     for (const { job } of this.runs.values()) yield job;
     yield* this.#ending.values();
     for (const { job } of this.#finished.values()) yield job;
+  }
+
+  /** What a job waits for people for. */
+  waitingFor(job: Job): readonly OpenQuestion[] {
+    return [...(this.run(job)?.askedQuestions?.open() ?? [])];
   }
 
   /** The latest commit of a job of this principal that is no longer kept; 0 when all are. */

@@ -12,7 +12,14 @@ import { canTransition, isTerminal, type JobState } from '../protocol/job-state.
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import type { Priority } from '../protocol/priority.js';
-import { EventLog, type EventObserver, type LogContext, type LogEvent, type LogOrigin } from './event-log.js';
+import {
+  EventLog,
+  type EnvelopeFields,
+  type EventObserver,
+  type LogContext,
+  type LogEvent,
+  type LogOrigin,
+} from './event-log.js';
 import type { Ending } from './ending.js';
 import type { JobBudget } from './job-budget.js';
 
@@ -188,15 +195,20 @@ export class Job implements EventObserver {
     return this.emitText(type, JSON.stringify(payload));
   }
 
-  /** `emit` for a payload that has been turned into text already. */
-  emitText(type: MessageType, text: string, next: JobState = STATE_AFTER.get(type) ?? this.state): LogEvent {
+  /** `emit` for a payload that has been turned into text already; `fields` are those of its envelope, if not the usual. */
+  emitText(
+    type: MessageType,
+    text: string,
+    next: JobState = STATE_AFTER.get(type) ?? this.state,
+    fields?: EnvelopeFields,
+  ): LogEvent {
     if (next !== this.state && !canTransition(this.state, next)) {
       throw new ArcpError('FAILED_PRECONDITION', `job ${this.id} is ${this.state}: ${type} cannot follow`);
     }
     if (next === this.state && this.isOver) {
       throw new ArcpError('FAILED_PRECONDITION', `job ${this.id} has ended: ${type} cannot follow`);
     }
-    const event = this.log.appendText(type, text, next);
+    const event = this.log.appendText(type, text, next, fields);
     this.state = next;
     return event;
   }

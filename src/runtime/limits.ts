@@ -119,6 +119,36 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Unfinished jobs of one root job and all its descendants.',
   },
+  questionExpiryMs: {
+    default: 600_000,
+    unit: 'ms',
+    meaning: 'How long a question to a person stays open when the agent says nothing else.',
+  },
+  maxQuestionExpiryMs: {
+    default: 2_592_000_000,
+    unit: 'ms',
+    meaning: 'The longest that a question to a person may stay open.',
+  },
+  maxOpenQuestionsPerJob: {
+    default: 16,
+    unit: 'count',
+    meaning: 'Questions of one job that wait for an answer; a further one is refused to the agent.',
+  },
+  maxQuestionsPerJob: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Questions of one job in all: what was answered is kept for an agent that is started again.',
+  },
+  maxQuestionBytes: {
+    default: 16_384,
+    unit: 'bytes',
+    meaning: 'One question as text, its schema and its options included.',
+  },
+  maxAnswerBytes: {
+    default: 65_536,
+    unit: 'bytes',
+    meaning: 'The answer to one question as text.',
+  },
   maxPendingEvents: {
     default: 65_536,
     unit: 'count',

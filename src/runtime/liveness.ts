@@ -16,6 +16,7 @@ export class Liveness {
   readonly #onLost: () => void;
   #watched: boolean;
   #rests = false;
+  #isHeld = false;
   #timer: Timer | undefined;
   #lastSign = 0;
   #windowMs: number;
@@ -51,10 +52,21 @@ export class Liveness {
     this.#lastSign = this.#context.clock.now();
   }
 
+  /** The job waits for a person: it is blocked, and its silence says nothing. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** It waits no longer: the watch begins anew. */
+  goOn(): void {
+    this.#isHeld = false;
+    if (this.#watched) this.#armWatch();
+  }
+
   /** Any sign of life. Cheap: the watch looks at it when it is due. */
   sign(): void {
     if (!this.#watched) return;
-    if (this.#job.state === 'blocked') this.beat(undefined);
+    if (this.#job.state === 'blocked' && !this.#isHeld) this.beat(undefined);
     else this.#lastSign = this.#context.clock.now();
   }
 
@@ -62,7 +74,7 @@ export class Liveness {
   beat(deadlineMs: number | undefined): void {
     const interval = this.#job.origin.heartbeatMs;
     this.#windowMs = Math.max(interval, deadlineMs ?? 0);
-    this.#job.heartbeat(deadlineMs ?? 2 * interval, 'running');
+    this.#job.heartbeat(deadlineMs ?? 2 * interval, this.#isHeld ? this.#job.state : 'running');
     if (this.#watched) this.#armWatch();
   }
 
@@ -83,7 +95,7 @@ export class Liveness {
   #watchUntil(due: number): void {
     const { clock } = this.#context;
     this.#timer = clock.timer(due - clock.now(), () => {
-      if (this.#rests) this.#lastSign = clock.now();
+      if (this.#rests || this.#isHeld) this.#lastSign = clock.now();
       const next = this.#lastSign + MISSES * this.#windowMs;
       if (next > clock.now()) this.#watchUntil(next);
       else this.#lost();

@@ -6,6 +6,7 @@
  *      fails with ABORTED, or is started again where its agent says so and nothing of its result was streamed yet.
  * (V3) A child of a job that was running fails: its parent will ask anew, if it is started again.
  * (V4) What a tree of jobs had spent stays spent (L4).
+ * (V5) A question that was open still is, where its job goes on; where not, it is withdrawn before the job's end.
  */
 import type { Agent } from '../agents/agent.js';
 import { parseAgentRef } from '../protocol/agent-ref.js';
@@ -22,6 +23,8 @@ import { Job } from './job.js';
 import { JobBudget } from './job-budget.js';
 import { parseHead, type JobHead } from './job-head.js';
 import { JOB_RESTARTED, JobRun } from './job-run.js';
+import { withdrawOpen } from './questions/job-questions.js';
+import { QuestionFold, type RecordedQuestion } from './questions/question.js';
 import { SESSION_HEAD, sessionOfLog } from './session-log.js';
 import type { SessionRecord } from './session.js';
 import { SESSION_DOCUMENTS } from './session-table.js';
@@ -44,6 +47,7 @@ interface KeptJob {
   readonly job: Job;
   readonly head: JobHead;
   readonly length: number;
+  readonly questions: readonly RecordedQuestion[];
 }
 
 /** Takes up everything that the store has. Called once, before the first connection. */
@@ -112,14 +116,16 @@ async function restoreJob(
     { length: seq },
   );
   const ending = endingOf({ type, body });
+  let questions: readonly RecordedQuestion[] = [];
   if (ending === undefined) {
-    const { state, heartbeats } = await foldOf(engine, log);
-    job.restore(state, heartbeats);
+    const fold = await foldOf(engine, log);
+    job.restore(fold.state, fold.heartbeats);
+    questions = fold.questions;
   } else {
     job.restore(STATE_OF[ending.type], 0, ending);
   }
   if (key !== undefined) engine.keys.remember(origin, key.key, key.request, job);
-  return { job, head, length: seq };
+  return { job, head, length: seq, questions };
 }
 
 const STATE_OF = {
@@ -150,17 +156,23 @@ async function* recordsOf({ store }: Engine, log: string): AsyncGenerator<Stored
 async function foldOf(
   engine: Engine,
   log: string,
-): Promise<{ readonly state: JobState; readonly heartbeats: number }> {
+): Promise<{
+  readonly state: JobState;
+  readonly heartbeats: number;
+  readonly questions: readonly RecordedQuestion[];
+}> {
   let state: JobState = 'accepted';
   let heartbeats = 0;
+  const fold = new QuestionFold();
   for await (const record of recordsOf(engine, log)) {
+    fold.note(record);
     if (record.type === 'job.started') state = 'running';
     if (record.type !== 'job.heartbeat') continue;
     const beat = payloadOf(record) as { readonly sequence: number; readonly state: JobState };
     state = beat.state;
     heartbeats = beat.sequence;
   }
-  return { state, heartbeats };
+  return { state, heartbeats, questions: fold.questions };
 }
 
 /** (V1) Those whose window has closed are forgotten, and those whose numbering cannot be rebuilt. */
@@ -255,12 +267,15 @@ async function goOn(
   const agent = agentOf(engine, head);
   const attempt = agent instanceof ArcpError ? agent : await attemptAgain(engine, kept, agent);
   if (agent instanceof ArcpError || attempt instanceof ArcpError) {
+    withdrawOpen(job, kept.questions, ArcpError.from(attempt));
     job.end(failed(attempt));
     engine.jobs.finished(job);
     return 'failed';
   }
   for (const [currency, spent] of await spentIn(engine, job, jobs)) job.origin.budget.charge(currency, spent);
-  engine.jobs.takeUp(new JobRun(job, agent, head.arguments, engine), attempt);
+  const run = new JobRun(job, agent, head.arguments, engine);
+  if (kept.questions.length > 0) run.questions.restore(kept.questions);
+  engine.jobs.takeUp(run, attempt);
   return 'started';
 }
 

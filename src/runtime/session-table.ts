@@ -1,6 +1,8 @@
 /** The sessions of a runtime: opened, detached when their connection drops, resumed, and ended (laws L3 and L7). */
 import { sessionCapabilities, type Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
+import { MESSAGES, type MessageRule, type MessageType } from '../protocol/messages.js';
+import { anonymousPrincipal } from './authenticator.js';
 import type { Clock } from '../clock.js';
 import type { Journal } from './journal.js';
 import type { Limits } from './limits.js';
@@ -57,6 +59,22 @@ export class SessionTable {
 
   find(id: string): Session | undefined {
     return this.#sessions.get(id);
+  }
+
+  /**
+   * Whether somebody of this principal could take a message of this type: a session that is connected or can be resumed.
+   * Where there is none at all, its next one may still come, but for an anonymous principal, who was one session
+   * (decision 17).
+   */
+  couldReach(principal: string, sessionId: string, type: MessageType): boolean {
+    const { extension }: MessageRule = MESSAGES[type];
+    let isAnybodyThere = false;
+    for (const session of this.#sessions.values()) {
+      if (session.principal !== principal) continue;
+      if (extension === undefined || session.extensions.has(extension)) return true;
+      isAnybodyThere = true;
+    }
+    return !isAnybodyThere && principal !== anonymousPrincipal(sessionId);
   }
 
   /** Throws UNAVAILABLE while the runtime ends, RESOURCE_EXHAUSTED at the limit. */

@@ -46,7 +46,7 @@ beforeAll(async () => {
   const [ours, theirs] = memoryPair();
   runtime.accept(ours);
   client = new RawClient(theirs);
-  await client.open();
+  await client.open(undefined, { extensions: ['arcpx.arcp.human.v1'] });
 }, 60_000);
 
 afterAll(async () => {
@@ -58,6 +58,26 @@ async function run(agent: string, args: unknown = {}, extra: Readonly<Record<str
 }
 
 describe('an agent in a thread', () => {
+  it('asks people like any other, and can be interrupted', async () => {
+    const by = { responded_by: 'me', responded_at: '2026-01-01T00:00:00Z' };
+    const job = await client.accepted('asks-people');
+    const who = await client.next('human.input.request');
+    client.send('human.input.response', { value: 'Ada', ...by }, { correlation_id: who.id });
+    const which = await client.next('human.choice.request');
+    client.send('interrupt', { target: 'job', target_id: job, prompt: 'What?' });
+    const what = await client.next('human.input.request');
+    client.send('human.choice.response', { choice_id: 'a', ...by }, { correlation_id: which.id });
+    client.send('human.input.response', { value: 'that', ...by }, { correlation_id: what.id });
+    expect((await client.terminal(job)).payload).toMatchObject({
+      value: {
+        name: 'Ada',
+        choice: 'a',
+        refused: 'INVALID_ARGUMENT',
+        guidance: [{ prompt: 'What?', value: 'that' }],
+      },
+    });
+  });
+
   it('knows its input, its job, its principal and its lease', async () => {
     const lease = { expires_at: '2099-01-01T00:00:00Z' };
     const jobId = await client.accepted(

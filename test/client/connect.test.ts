@@ -16,7 +16,13 @@ describe('connect', () => {
     expect(payload).toEqual({
       auth: { scheme: 'bearer', token: 'secret' },
       client: { kind: 'test', version: '9' },
-      capabilities: { streaming: true, durable_jobs: true, extensions: ['arcpx.arcp.delegate.v1'] },
+      capabilities: {
+        streaming: true,
+        durable_jobs: true,
+        human_input: true,
+        interrupt: true,
+        extensions: ['arcpx.arcp.delegate.v1', 'arcpx.arcp.human.v1'],
+      },
     });
     expect(client.session).toMatchObject({ id: 'sess_1', runtime: { kind: 'fake' } });
     expect(client.agents()).toEqual([
@@ -40,6 +46,8 @@ describe('connect', () => {
     expect(payload.capabilities).toEqual({
       streaming: true,
       durable_jobs: true,
+      human_input: true,
+      interrupt: true,
       extensions: [],
       heartbeat_interval_seconds: 5,
     });

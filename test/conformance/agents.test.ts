@@ -37,6 +37,7 @@ interface Run {
   readonly cost_budget?: readonly string[];
   readonly after_ms?: number;
   readonly heartbeat_lost?: boolean;
+  readonly answers?: readonly { readonly type: string; readonly payload: never }[];
   readonly events: readonly ExpectedEvent[];
 }
 
@@ -70,6 +71,27 @@ async function eventsOf(job: Job, heartbeat: 'auto' | 'manual'): Promise<JobEven
     events.push(event);
   }
   return events;
+}
+
+/** Gives the answers of a run to its questions, as they come. */
+async function answerQuestions(job: Job, answers: Run['answers'] = []): Promise<void> {
+  const left = [...answers];
+  for await (const question of job.questions()) {
+    const answer = left.shift();
+    if (answer === undefined) continue;
+    const { value, choice_id, message }: { value?: unknown; choice_id?: string; message?: string } =
+      answer.payload;
+    switch (answer.type) {
+      case 'human.input.response':
+        await question.answer(value);
+        break;
+      case 'human.choice.response':
+        await question.choose(choice_id ?? '');
+        break;
+      default:
+        await question.decline(message);
+    }
+  }
 }
 
 /** The result ids of a run: `undefined` among them when `job.completed` lacks the one that the chunks have. */
@@ -108,6 +130,7 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
         budget: run.cost_budget ?? [],
       });
       const events = eventsOf(job, agentCase.heartbeat);
+      const answered = answerQuestions(job, run.answers);
       const wait = run.heartbeat_lost === true ? TWO_MISSED_MS : run.after_ms;
       if (wait !== undefined) {
         await test.clock.advance(wait - 1);
@@ -115,6 +138,7 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
         await test.clock.advance(1);
       }
       const told = await events;
+      await answered;
       expect(told.map(({ type }) => type)).toEqual(run.events.map(({ type }) => type));
       for (const [index, expected] of run.events.entries()) expectEvent(told[index], expected);
       expect(streamedIds(told).size, 'one result_id, in the chunks and in job.completed').toBeLessThanOrEqual(

@@ -49,10 +49,11 @@ describe('the message table', () => {
         .toSorted()
         .join(' '),
     ).toBe(
-      'agent.delegate agent.handoff artifact.ref event.emit human.choice.request human.input.cancelled human.input.request ' +
-        'job.accepted job.cancelled job.checkpoint job.completed job.failed job.heartbeat job.progress ' +
-        'job.result_chunk job.started lease.extended lease.granted lease.revoked log metric permission.request ' +
-        'stream.chunk stream.close stream.error stream.open subscribe.closed subscribe.event tool.error tool.result ' +
+      'agent.delegate agent.handoff artifact.ref event.emit human.choice.request human.choice.response ' +
+        'human.input.cancelled human.input.request human.input.response job.accepted job.cancelled job.checkpoint ' +
+        'job.completed job.failed job.heartbeat job.progress job.result_chunk job.started lease.extended lease.granted ' +
+        'lease.revoked log metric permission.deny permission.grant permission.request stream.chunk stream.close ' +
+        'stream.error stream.open subscribe.closed subscribe.event tool.error tool.result ' +
         'trace.span workflow.complete',
     );
     expect(typesWhere(({ countable, direction }) => countable && direction === 'client')).toEqual([]);

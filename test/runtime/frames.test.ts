@@ -17,8 +17,8 @@ describe('on an open session', () => {
     ['a handshake type that runtimes send', 'session.closed', {}, 'INVALID_ARGUMENT'],
     [
       'a type that is not implemented yet',
-      'interrupt',
-      { target: 'job', target_id: 'job_1' },
+      'job.schedule',
+      { job: { type: 'tool.invoke', payload: {} }, when: { after: 1 } },
       'UNIMPLEMENTED',
     ],
     ['a payload that is wrong', 'cancel', { target: 'planet', target_id: 'x' }, 'INVALID_ARGUMENT'],

@@ -114,6 +114,15 @@ export class RawClient {
     return found as FrameOf<'job.completed' | 'job.failed' | 'job.cancelled'>;
   }
 
+  /** Takes what the runtime says to a command: `ack` or `nack`. */
+  async said(id: string): Promise<FrameOf<'ack' | 'nack'>> {
+    const isIt = (frame: AnyEnvelope): boolean =>
+      (frame.type === 'ack' || frame.type === 'nack') && frame.correlation_id === id;
+    const found = await this.#eventually(() => this.#waiting.find(isIt), `the answer to ${id}`);
+    this.#waiting = this.#waiting.filter((frame) => frame !== found);
+    return found as FrameOf<'ack' | 'nack'>;
+  }
+
   /** Resolves when the connection has ended. */
   async closed(): Promise<TransportEnd> {
     return this.#eventually(() => this.end, 'the close');

@@ -5,6 +5,7 @@
 import type { Agent } from '../../agents/agent.js';
 import { systemClock, type Clock } from '../../clock.js';
 import { answeringAgents } from './answering.js';
+import { askingAgents } from './asking.js';
 import { charger } from './charger.js';
 import { delegator } from './delegator.js';
 import { streamingAgents } from './streaming.js';
@@ -12,5 +13,12 @@ import { waitOn } from './wait.js';
 import { waitingAgents } from './waiting.js';
 
 export function conformanceAgents(clock: Clock = systemClock): Agent[] {
-  return [...answeringAgents, ...waitingAgents(waitOn(clock)), charger, ...streamingAgents, delegator];
+  return [
+    ...answeringAgents,
+    ...waitingAgents(waitOn(clock)),
+    charger,
+    ...streamingAgents,
+    delegator,
+    ...askingAgents,
+  ];
 }

@@ -1,4 +1,7 @@
-/** Questions to people (RFC 0001 §12). */
+/**
+ * Questions to people (RFC 0001 §12). The runtime repeats the answer that it took as an event of the job, so that whoever
+ * else was asked sees it, and a later life of the runtime too.
+ */
 import * as z from 'zod';
 import {
   anyValue,
@@ -13,6 +16,9 @@ import {
   withKnownCode,
 } from '../scalars.js';
 
+/** What an agent that is started again knows its question by. */
+const questionKey = optional(nonEmptyText);
+
 export const humanInputRequest = z.object({
   prompt: text,
   /** A JSON Schema that the answer must satisfy. */
@@ -21,6 +27,7 @@ export const humanInputRequest = z.object({
   default: optionalValue,
   expires_at: timestamp,
   destination: optionalValue,
+  key: questionKey,
 });
 
 const answeredBy = { responded_by: text, responded_at: timestamp };
@@ -36,6 +43,8 @@ export const humanChoiceRequest = z.object({
   /** The `id` of the option that is taken when nobody chooses in time. */
   default: optional(text),
   expires_at: timestamp,
+  destination: optionalValue,
+  key: questionKey,
 });
 
 export const humanChoiceResponse = z.object({ choice_id: nonEmptyText, ...answeredBy });

@@ -8,6 +8,10 @@ export const permissionRequest = z.object({
   ...gate,
   reason: optional(text),
   requested_lease_seconds: optional(counter),
+  /** Until when an answer counts. */
+  expires_at: optional(timestamp),
+  /** What an agent that is started again knows its request by. */
+  key: optional(nonEmptyText),
 });
 
 /**
@@ -27,6 +31,8 @@ export const permissionDeny = z.object({
   resource: optional(text),
   operation: optional(text),
   reason: text,
+  /** Why, in a word of the error table, where it was not a person who said no. */
+  code: optional(nonEmptyText),
 });
 
 export const leaseGranted = z.object({ lease_id: id('lease'), ...gate, expires_at: timestamp });

@@ -4,6 +4,7 @@ import { capabilitiesSchema } from '../capabilities.js';
 import { isErrorCode, type ErrorCode } from '../errors.js';
 import { JOB_STATES } from '../job-state.js';
 import {
+  anyObject,
   bool,
   counter,
   defaulted,
@@ -165,10 +166,19 @@ export const sessionListJobs = z.object({
       agent: optional(text),
       created_after: optional(timestamp),
       created_before: optional(timestamp),
+      /** Whether questions of the job wait for an answer. */
+      waiting: optional(bool),
     }),
   ),
   limit: optional(counter),
   cursor: optional(text),
+});
+
+/** A question that waits for an answer: the message that asks it. */
+const openQuestion = z.object({
+  id: id('message'),
+  type: oneOf(['human.input.request', 'human.choice.request', 'permission.request']),
+  payload: anyObject,
 });
 
 const jobListing = z.object({
@@ -179,6 +189,7 @@ const jobListing = z.object({
   created_at: timestamp,
   trace_id: optional(nonEmptyText),
   last_event_seq: counter,
+  waiting_for: optional(list(openQuestion)),
 });
 
 /** `next_cursor` is always there, `null` on the last page. */
