@@ -8,6 +8,7 @@ import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure, refusal } from './failure.js';
 import { Interruption } from './interruption.js';
 import { collect, mergeArguments, parseArgument, parseBudgetOption, parseJson } from './options.js';
+import { Prompter, terminalReader } from './prompter.js';
 import { RefusalTap } from './refusal-tap.js';
 import { createReporter, type Reporter } from './reporter.js';
 import { FileOutput, NO_OUTPUT, StreamOutput, type ResultOutput } from './result-output.js';
@@ -125,15 +126,18 @@ async function follow(client: Client, job: Job, { json, file, signal }: Followin
     }
   });
   signal.addEventListener('abort', () => reporter.say('cancelling the job; Ctrl-C again leaves at once'));
+  const prompter = new Prompter(job, reporter, json ? undefined : terminalReader(), signal);
 
   const streamed = pump(job, output);
   streamed.catch(() => undefined); // settle meets it
   try {
     const terminal = await watch(job, reporter, json);
+    prompter.end();
     await Promise.allSettled([streamed]);
     reporter.end();
     return await settle(job, terminal, streamed, { output, reporter, signal });
   } catch (error) {
+    prompter.end();
     reporter.end();
     await output.abandon();
     throw error;

@@ -2,6 +2,7 @@
 /** The `arcp` command: picks the subcommand and turns what it throws into a message and a status. */
 import { Command, CommanderError } from 'commander';
 import { addAgents } from './agents.js';
+import { addAnswer, addInterrupt, addQuestions } from './answer.js';
 import { addCancel } from './cancel.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
@@ -27,6 +28,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addJobs(program);
   addTail(program, exit);
   addCancel(program);
+  addQuestions(program);
+  addAnswer(program);
+  addInterrupt(program);
   try {
     await program.parseAsync(argv);
     return code;

@@ -21,6 +21,8 @@ export interface Reporter {
   say(line: string): void;
   /** Lets `write` put something on the same terminal, and goes on below it. */
   around<T>(write: () => T): T;
+  /** Leaves the terminal to somebody who is asked something; what is said meanwhile is shown afterwards. */
+  asking(ask: () => Promise<void>): Promise<void>;
   /** Nothing more comes: what was shown stays, and what was spent is told. Once or more. */
   end(): void;
 }
@@ -32,6 +34,37 @@ export function isLive(screen: Screen, env: NodeJS.ProcessEnv): boolean {
 
 export function createReporter(rootId: string, screen: Screen, env: NodeJS.ProcessEnv): Reporter {
   return isLive(screen, env) ? new LiveReporter(rootId, screen, env) : new PlainReporter(rootId, screen);
+}
+
+/** The most lines that wait while somebody is asked; the oldest are dropped (L7). */
+const MAX_HELD = 1_000;
+
+/** Lines that are said while somebody is asked. */
+class HeldLines {
+  isHolding = false;
+  #lines: string[] = [];
+
+  /** Whether the line waits. */
+  holds(line: string): boolean {
+    if (!this.isHolding) return false;
+    this.#lines.push(line);
+    if (this.#lines.length > MAX_HELD) this.#lines.shift();
+    return true;
+  }
+
+  async during(ask: () => Promise<void>): Promise<void> {
+    this.isHolding = true;
+    try {
+      await ask();
+    } finally {
+      this.isHolding = false;
+    }
+  }
+
+  take(): string[] {
+    this.isHolding = false;
+    return this.#lines.splice(0);
+  }
 }
 
 /** Redrawing more often shows nothing new to an eye. */
@@ -54,6 +87,7 @@ export class LiveReporter implements Reporter {
   #idle = 0;
   #dirty = false;
   #ended = false;
+  readonly #held = new HeldLines();
 
   constructor(rootId: string, screen: Screen, env: NodeJS.ProcessEnv) {
     this.#watch = new JobWatch(rootId);
@@ -76,11 +110,20 @@ export class LiveReporter implements Reporter {
   }
 
   say(line: string): void {
+    if (this.#held.holds(line)) return;
     this.around(() => this.#screen.write(`${line}\n`));
   }
 
+  async asking(ask: () => Promise<void>): Promise<void> {
+    this.#screen.write(`${this.#erase()}${SHOW_CURSOR}`);
+    await this.#held.during(ask);
+    if (!this.#ended) this.#screen.write(HIDE_CURSOR);
+    for (const line of this.#held.take()) this.say(line);
+    this.#dirty = true;
+  }
+
   around<T>(write: () => T): T {
-    if (this.#ended) return write();
+    if (this.#ended || this.#held.isHolding) return write();
     this.#screen.write(this.#erase());
     try {
       return write();
@@ -94,12 +137,14 @@ export class LiveReporter implements Reporter {
     this.#ended = true;
     clearInterval(this.#timer);
     process.removeListener('exit', this.#restore);
+    for (const line of this.#held.take()) this.#screen.write(`${line}\n`);
     const spent = spendingLines(this.#watch.spending).map((line) => `${line}\n`);
     this.#screen.write(`${this.#erase()}${this.#tree()}${SHOW_CURSOR}${spent.join('')}`);
   }
 
   /** A running job's time goes on without events, so one frame in a few is drawn anyway. */
   #frame(): void {
+    if (this.#held.isHolding) return;
     this.#idle += 1;
     if (this.#dirty || this.#idle >= IDLE_FRAMES) this.#screen.write(`${this.#erase()}${this.#tree()}`);
   }
@@ -130,6 +175,7 @@ export class PlainReporter implements Reporter {
   readonly #watch: JobWatch;
   readonly #screen: Screen;
   readonly #told = new WeakMap<WatchedJob, number>();
+  readonly #held = new HeldLines();
   #ended = false;
 
   constructor(rootId: string, screen: Screen) {
@@ -150,7 +196,12 @@ export class PlainReporter implements Reporter {
   }
 
   say(line: string): void {
-    this.#screen.write(`${line}\n`);
+    if (!this.#held.holds(line)) this.#screen.write(`${line}\n`);
+  }
+
+  async asking(ask: () => Promise<void>): Promise<void> {
+    await this.#held.during(ask);
+    for (const line of this.#held.take()) this.say(line);
   }
 
   around<T>(write: () => T): T {
@@ -160,6 +211,7 @@ export class PlainReporter implements Reporter {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const line of this.#held.take()) this.say(line);
     for (const line of spendingLines(this.#watch.spending)) this.say(line);
   }
 

@@ -8,6 +8,7 @@ import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure, refusal } from './failure.js';
 import { Interruption } from './interruption.js';
 import { parseSequence } from './options.js';
+import { Prompter, terminalReader } from './prompter.js';
 import { createReporter } from './reporter.js';
 
 interface TailOptions extends ConnectionOptions {
@@ -35,7 +36,7 @@ async function tail(jobId: string, options: TailOptions): Promise<ExitCode> {
     signal.addEventListener('abort', () => {
       job.stop();
     });
-    const state = await show(job, options.json === true);
+    const state = await show(job, options.json === true, signal);
     if (signal.aborted) return EXIT.interrupted;
     return state === 'completed' ? EXIT.completed : EXIT.failed;
   } catch (error) {
@@ -59,11 +60,12 @@ const TERMINAL: ReadonlyMap<string, JobState> = new Map<string, JobState>([
 const LOSSES: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESUME_WINDOW_EXPIRED']);
 
 /** Shows what comes; the state that the job is in then. */
-async function show(job: WatchedJob, json: boolean): Promise<JobState> {
+async function show(job: WatchedJob, json: boolean, signal: AbortSignal): Promise<JobState> {
   const { agent, current_status } = job.subscribed;
   let state = current_status;
   const reporter = createReporter(job.id, process.stderr, process.env);
   reporter.join(agent, current_status);
+  const prompter = new Prompter(job, reporter, json ? undefined : terminalReader(), signal);
   try {
     for await (const event of job.tree()) {
       if (json && !process.stdout.write(`${JSON.stringify(event)}\n`)) await once(process.stdout, 'drain');
@@ -72,6 +74,7 @@ async function show(job: WatchedJob, json: boolean): Promise<JobState> {
     }
     return state;
   } finally {
+    prompter.end();
     reporter.end();
   }
 }
