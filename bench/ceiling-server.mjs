@@ -14,6 +14,8 @@ const corked = process.argv.includes('corked');
 /** The frames of a job of each agent, as the runtime sent them. @type {Map<string, readonly Frame[]>} */
 const templates = new Map();
 let sent = 0;
+/** @type {Request | undefined} */
+let latest;
 
 const handshakes = new WebSocketServer({ noServer: true, perMessageDeflate: false });
 const http = createServer();
@@ -33,7 +35,8 @@ http.on('upgrade', (request, socket, head) => {
     };
     ws.on('message', (/** @type {Buffer} */ data) => {
       const request = /** @type {Request} */ (parseJson(data.toString()));
-      if (request.type !== 'tool.invoke') send({ type: 'session.accepted' });
+      if (request.type === 'session.resume') void replay(send);
+      else if (request.type !== 'tool.invoke') send({ type: 'session.accepted' });
       else if (request.payload.arguments.count === undefined) sendJob(request, send);
       else void sendEvents(request, request.payload.arguments.count, send);
     });
@@ -56,7 +59,9 @@ function sendJob({ id, payload }, send) {
  * @param {number} count
  * @param {(frame: unknown) => void} send
  */
-async function sendEvents({ id, payload }, count, send) {
+async function sendEvents(request, count, send) {
+  const { id, payload } = request;
+  latest = request;
   const frames = templates.get(payload.tool) ?? [];
   const progress = frames.findIndex(({ type }) => type === 'job.progress');
   for (const template of frames.slice(0, progress)) send(copyOf(template, id));
@@ -66,6 +71,14 @@ async function sendEvents({ id, payload }, count, send) {
     if (current % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   send(copyOf(frames.at(-1) ?? {}, id));
+}
+
+/**
+ * The events of the latest job again, made anew, as fast as they can be sent.
+ * @param {(frame: unknown) => void} send
+ */
+async function replay(send) {
+  if (latest !== undefined) await sendEvents(latest, latest.payload.arguments.count ?? 0, send);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The load generator, in a process of its own: the same requests and the same cheap counting for every server. */
-import { answer } from './ipc.mjs';
+import { answer, parseJson } from './ipc.mjs';
 import { completedBy, LoadSocket, RequestTemplate } from './load-socket.mjs';
 
 /** Requests whose start is remembered: more than are ever in flight. */
@@ -10,23 +10,16 @@ const NOW = '2026-01-01T00:00:00.000Z';
 
 /** @type {LoadSocket} */
 let load;
+let port = 0;
+/** What the latest session of this process is resumed with. */
+let resumeToken = '';
 let nextNumber = 1;
 
 answer({
   /** Opens the connection and a session on it. */
-  async connect(port) {
-    load = await LoadSocket.open(Number(port));
-    const open = {
-      ...envelope('session.open'),
-      payload: {
-        auth: { scheme: 'bearer', token: 'bench' },
-        client: { kind: 'bench', version: '1' },
-        capabilities: {},
-      },
-    };
-    const accepted = nextFrames(1);
-    send(new RequestTemplate(JSON.stringify(open)));
-    await accepted;
+  async connect(argument) {
+    port = Number(argument);
+    load = await openSession();
   },
 
   /** The frames of one job as text, for the ceiling to send the same. */
@@ -59,7 +52,60 @@ answer({
     }
     return { jobs: repeat, frames, seconds: (performance.now() - started) / 1_000, p50: 0, p99: 0 };
   },
+
+  /** In a session of its own: has a job tell `count` events, drops the connection, and has all of them told again. */
+  async replay(argument) {
+    const { count } = /** @type {{ count: number }} */ (argument);
+    load.socket.destroy();
+    load = await openSession();
+    const done = untilCompleted(() => undefined);
+    send(invocation({ tool: 'burst', arguments: { count } }));
+    await done;
+    load.socket.destroy();
+    load = await LoadSocket.open(port);
+    const payload = { resume_token: resumeToken, last_event_seq: 0 };
+    const resume = new RequestTemplate(JSON.stringify({ ...envelope('session.resume'), payload }));
+    let frames = 0;
+    const told = untilCompleted(() => (frames += 1));
+    const started = performance.now();
+    send(resume);
+    await told;
+    return { events: frames, seconds: (performance.now() - started) / 1_000 };
+  },
+
+  /** Opens `count` sessions, has each run a job, and drops their connections. */
+  async leaveSessions(argument) {
+    const { count } = /** @type {{ count: number }} */ (argument);
+    for (let session = 0; session < count; session++) {
+      load = await openSession();
+      const done = untilCompleted(() => undefined);
+      send(invocation({ tool: 'fast', arguments: {} }));
+      await done;
+      load.socket.destroy();
+    }
+    return count;
+  },
 });
+
+/** @returns {Promise<LoadSocket>} */
+async function openSession() {
+  load = await LoadSocket.open(port);
+  const open = {
+    ...envelope('session.open'),
+    payload: {
+      auth: { scheme: 'bearer', token: 'bench' },
+      client: { kind: 'bench', version: '1' },
+      capabilities: {},
+    },
+  };
+  const accepted = nextFrame();
+  send(new RequestTemplate(JSON.stringify(open)));
+  const frame = /** @type {{ payload?: { resume_token?: string } }} */ (
+    parseJson((await accepted).toString())
+  );
+  resumeToken = frame.payload?.resume_token ?? '';
+  return load;
+}
 
 /**
  * @param {RequestTemplate} template
@@ -133,16 +179,11 @@ function untilCompleted(onFrame) {
   });
 }
 
-/**
- * @param {number} count
- * @returns {Promise<void>}
- */
-function nextFrames(count) {
+/** @returns {Promise<Buffer>} */
+function nextFrame() {
   return new Promise((resolve) => {
-    let left = count;
-    load.onFrames = (frames) => {
-      left -= frames.length;
-      if (left <= 0) resolve();
+    load.onFrames = ([frame]) => {
+      if (frame !== undefined) resolve(frame);
     };
   });
 }

@@ -32,12 +32,14 @@ if (!Number.isInteger(runs) || runs < 1)
 const EVENTS = 20_000;
 const FAST = { tool: 'fast', arguments: {} };
 const BURST = { tool: 'burst', arguments: { count: EVENTS } };
+const REPLAYED = 100_000;
+const SESSIONS = 1_000;
 const WARM_UP_MS = 700;
 const MEASURE_MS = 1_500;
 
 /** @type {readonly import('./processes.mjs').Work[]} */
 const WORKS = [
-  ...[1, 16, 256].map((inFlight) => ({
+  ...[1, 16, 64, 256].map((inFlight) => ({
     name: `${inFlight} in flight`,
     unit: 'jobs',
     unitsPerJob: 1,
@@ -55,9 +57,11 @@ const WORKS = [
   },
 ];
 
-const RUNTIME = 'arcp-runtime';
+const RUNTIME = 'memory';
+const CEILINGS = ['bare ws', 'bare ws, corked'];
 const SERVERS = [
   { name: RUNTIME, file: 'runtime-server.mjs', args: [] },
+  { name: 'sqlite, full', file: 'runtime-server.mjs', args: ['sqlite'] },
   { name: 'bare ws', file: 'ceiling-server.mjs', args: [] },
   { name: 'bare ws, corked', file: 'ceiling-server.mjs', args: ['corked'] },
 ];
@@ -68,6 +72,8 @@ async function compare() {
   const measured = new Map();
   /** @type {Map<string, Sample>} */
   const samples = new Map();
+  /** @type {Map<string, number[]>} */
+  const replays = new Map();
   for (let run = 0; run < runs; run++) {
     for (const { name, file, args } of SERVERS) {
       process.stderr.write(`run ${run + 1} of ${runs}: ${name}\n`);
@@ -81,6 +87,10 @@ async function compare() {
           const key = `${work.name} ${name}`;
           measured.set(key, [...(measured.get(key) ?? []), await measure(work, server, load)]);
         }
+        const { events, seconds } = /** @type {{ events: number; seconds: number }} */ (
+          await ask(load, 'replay', { count: REPLAYED })
+        );
+        replays.set(name, [...(replays.get(name) ?? []), events / seconds]);
       });
     }
   }
@@ -90,7 +100,7 @@ async function compare() {
     if (row.framesPerJob !== runtime?.framesPerJob)
       process.stderr.write(`${row.work}: ${row.server} sent ${row.framesPerJob} frames a job\n`);
   }
-  return { rows, samples };
+  return { rows, samples, replays };
 }
 
 /** The telling frames of a sample: the beginning with the first event, and the end. */
@@ -110,6 +120,7 @@ function rowsOf(measured) {
     return SERVERS.map(({ name }) => {
       const figures = measured.get(`${work.name} ${name}`) ?? [];
       const isJobs = work.method === 'jobs';
+      const isCeiling = CEILINGS.includes(name);
       return {
         work: work.name,
         unit: work.unit,
@@ -119,10 +130,27 @@ function rowsOf(measured) {
         p99: isJobs ? figures.map(({ p99 }) => p99) : undefined,
         cpu: figures.map(({ cpu }) => cpu),
         framesPerJob: median(figures.map(({ framesPerJob }) => framesPerJob)),
-        ratio: name === RUNTIME ? undefined : rateOf(RUNTIME) / rateOf(name),
+        ratios: CEILINGS.map((ceiling) => (isCeiling ? undefined : rateOf(name) / rateOf(ceiling))),
       };
     });
   });
+}
+
+/** What a session costs that waits for its client, its one finished job included: bytes, with each store. */
+async function sessionCost() {
+  /** @type {Map<string, number>} */
+  const costs = new Map();
+  for (const { name, file, args } of SERVERS.filter(({ name }) => !CEILINGS.includes(name))) {
+    process.stderr.write(`detached sessions: ${name}\n`);
+    const server = start(file, args, ['--expose-gc']);
+    await withLoad(server, async (load) => {
+      await ask(load, 'leaveSessions', { count: SESSIONS });
+      const before = Number(await ask(server, 'heap'));
+      await ask(load, 'leaveSessions', { count: SESSIONS });
+      costs.set(name, (Number(await ask(server, 'heap')) - before) / SESSIONS);
+    });
+  }
+  return costs;
 }
 
 /** Profiles the runtime at its two kinds of work, each in a process of its own. */
@@ -166,12 +194,26 @@ if (options.profile) {
     }
   }
 } else {
-  const { rows, samples } = await compare();
+  const { rows, samples, replays } = await compare();
+  const costs = await sessionCost();
   const sizes = [...samples].map(([tool, { requestBytes, frames }]) => {
     const bytes =
       frames.length <= 4 ? frames.map((frame) => frame.length).join(' + ') : `${frames.length} frames`;
     return `${tool}: ${requestBytes} B in, ${bytes} out`;
   });
-  if (options.json) console.log(JSON.stringify({ machine, sizes, rows }, undefined, 2));
-  else console.log([machineLine, sizes.join(' · '), '', tableOf(rows)].join('\n'));
+  const ceiling = median(replays.get('bare ws') ?? []);
+  const replayed = [...replays].map(([name, rates]) => {
+    const rate = Math.round(median(rates)).toLocaleString('en-US');
+    return `  ${name.padEnd(16)} ${rate.padStart(9)} a second  ${(median(rates) / ceiling).toFixed(2)} of bare ws`;
+  });
+  const kept = [...costs].map(([name, bytes]) => `  ${name.padEnd(16)} ${(bytes / 1024).toFixed(1)} KiB`);
+  if (options.json) {
+    const more = { replays: Object.fromEntries(replays), detachedSessionBytes: Object.fromEntries(costs) };
+    console.log(JSON.stringify({ machine, sizes, rows, ...more }, undefined, 2));
+  } else {
+    const replay = [`${REPLAYED.toLocaleString('en-US')} events told again after a drop:`, ...replayed];
+    const detached = ['a detached session with one finished job, in memory:', ...kept];
+    const parts = [machineLine, sizes.join(' · '), '', tableOf(rows), '', ...replay, '', ...detached];
+    console.log(parts.join('\n'));
+  }
 }

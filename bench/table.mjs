@@ -11,7 +11,7 @@
  * @property {readonly number[] | undefined} p99 milliseconds
  * @property {readonly number[]} cpu microseconds of the server per unit
  * @property {number} framesPerJob
- * @property {number | undefined} ratio the runtime's rate divided by this server's, medians
+ * @property {readonly (number | undefined)[]} ratios its rate divided by that of bare ws, and of bare ws corked; medians
  */
 
 /** @param {readonly number[]} values */
@@ -27,7 +27,8 @@ const HEAD = [
   'server',
   'per second',
   '(lowest – highest)',
-  'runtime is',
+  'of bare ws',
+  'of corked',
   'p50 ms',
   'p99 ms',
   'cpu µs each',
@@ -40,7 +41,7 @@ export function tableOf(rows) {
     row.server,
     whole(median(row.rates)),
     `(${whole(Math.min(...row.rates))} – ${whole(Math.max(...row.rates))})`,
-    row.ratio === undefined ? '' : `${row.ratio.toFixed(2)} of it`,
+    ...row.ratios.map((ratio) => ratio?.toFixed(2) ?? ''),
     row.p50 === undefined ? '' : median(row.p50).toFixed(2),
     row.p99 === undefined ? '' : median(row.p99).toFixed(2),
     median(row.cpu).toFixed(1),
