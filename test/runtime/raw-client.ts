@@ -11,7 +11,7 @@ export type FrameOf<T extends MessageType> = Extract<AnyEnvelope, { type: T }>;
 type Matcher = MessageType | ((frame: AnyEnvelope) => boolean);
 
 /** How long a frame that is due may take before the test is told what came instead. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 15_000;
 
 let messages = 0;
 
