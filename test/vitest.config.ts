@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     root: '.',
     include: ['test/**/*.test.ts'],
+    exclude: ['test/soak/**'],
     testTimeout: 30_000,
     fileParallelism: true,
     maxWorkers: 2,
