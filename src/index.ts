@@ -46,6 +46,7 @@ export type {
   LogRecord,
   Store,
   StoredDocument,
+  StoredPlace,
   StoredRecord,
   Write,
 } from './store/store.js';

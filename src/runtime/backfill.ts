@@ -21,30 +21,35 @@ interface Past {
 
 const READ_BATCH = 256;
 
-/**
- * Throws DATA_LOSS when the message is not known, or not all that followed it is kept; the promise rejects with
- * RESOURCE_EXHAUSTED when more matches than a session can be told.
- */
+/** Where a message stands. Throws DATA_LOSS when it is not known, or not all that followed it is kept. */
+export function positionBehind({ jobs }: Past, session: Session, messageId: string): number {
+  const after = positionOf(messageId, logsOf(jobs, session), session);
+  if (after === undefined || after < jobs.forgottenUpTo(session.principal)) {
+    throw new ArcpError('DATA_LOSS', 'since.after_message_id: what followed that message is not all kept');
+  }
+  return after;
+}
+
+/** Rejects with RESOURCE_EXHAUSTED when more matches than a session can be told. */
 export function backfill(
   past: Past,
   session: Session,
-  messageId: string,
+  after: number,
   subscription: Subscription,
 ): Promise<Held[]> {
-  const { jobs } = past;
-  const { principal } = session;
-  const logs = [...session.logParts];
-  for (const { origin, log } of jobs.all()) if (origin.principal === principal) logs.push(log);
-  const after = positionOf(messageId, logs, session);
-  if (after === undefined || after < jobs.forgottenUpTo(principal)) {
-    throw new ArcpError('DATA_LOSS', 'since.after_message_id: what followed that message is not all kept');
-  }
+  const logs = logsOf(past.jobs, session);
   const stretches = inCommitOrder(
     logs.flatMap((log) =>
       [...log.order.stretchesAfter(log.order.countToPosition(after))].map((part) => ({ ...part, log })),
     ),
   );
   return matching(past, stretches, subscription);
+}
+
+function logsOf(jobs: JobTable, { principal, logParts }: Session): EventLog[] {
+  const logs = [...logParts];
+  for (const { origin, log } of jobs.all()) if (origin.principal === principal) logs.push(log);
+  return logs;
 }
 
 async function matching(

@@ -243,23 +243,26 @@ export class Engine implements IntakeContext {
     if (job === undefined) {
       const sessionId = sessionOfLog(log.id);
       this.sessions.find(sessionId)?.watching.lost(lost);
-      for (const event of lost) this.#answerInstead(sessionId, event, failure);
+      this.#answerInstead(sessionId, lost, failure);
       return;
     }
     job.rewind();
-    if (job.lost) this.#answerInstead(job.origin.sessionId, lost[0], failure);
+    if (job.lost) this.#answerInstead(job.origin.sessionId, lost.slice(0, 1), failure);
     const run = this.jobs.run(job);
     if (run === undefined) job.endAgain(failed(failure));
     else run.storeFailed(failure);
   }
 
-  /** Whoever was to be answered by an event that is lost gets a `nack`. */
-  #answerInstead(sessionId: string, event: LogEvent | undefined, error: ArcpError): void {
-    if (event === undefined) return;
-    const { correlation_id: id } = JSON.parse(`{${event.body}`) as { correlation_id?: string };
-    if (id === undefined) return;
-    const payload = { ...error.toPayload(), ack_for: id };
-    this.sessions.find(sessionId)?.peer?.reply({ type: 'nack', payload, sessionId, correlationId: id });
+  /** Whoever was to be answered by events that are lost gets a `nack`. */
+  #answerInstead(sessionId: string, events: readonly LogEvent[], error: ArcpError): void {
+    const asked = events.map(
+      ({ body }) => (JSON.parse(`{${body}`) as { readonly correlation_id?: string }).correlation_id,
+    );
+    for (const id of new Set(asked)) {
+      if (id === undefined) continue;
+      const payload = { ...error.toPayload(), ack_for: id };
+      this.sessions.find(sessionId)?.peer?.reply({ type: 'nack', payload, sessionId, correlationId: id });
+    }
   }
 
   /** Forgets logs, once what was appended to them is committed. */

@@ -69,9 +69,15 @@ export interface LogContext {
 export interface LogOrigin {
   /** What its first record carries for the time after a restart. */
   readonly head?: string | undefined;
-  /** Records that the store has of it already. */
-  readonly length?: number;
   readonly subject?: LogSubject;
+}
+
+/** An event that was committed in an earlier life. Its body is there only where somebody has to read it. */
+export interface PastEvent {
+  readonly type: MessageType;
+  readonly bytes: number;
+  readonly body?: string;
+  readonly state?: JobState | undefined;
 }
 
 export class EventLog {
@@ -96,17 +102,10 @@ export class EventLog {
 
   readonly #head: string | undefined;
 
-  constructor(
-    id: string,
-    fields: EnvelopeFields,
-    context: LogContext,
-    { head, length = 0, subject }: LogOrigin = {},
-  ) {
+  constructor(id: string, fields: EnvelopeFields, context: LogContext, { head, subject }: LogOrigin = {}) {
     this.id = id;
     this.subject = subject;
     this.#head = head;
-    this.#appended = length;
-    this.#committed = length;
     this.#idHead = `${ID_PREFIXES.message}_${id.slice(id.indexOf('_') + 1)}.`;
     this.#fields = fieldsText(fields);
     this.#context = context;
@@ -168,9 +167,22 @@ export class EventLog {
 
   /** The journal says that the store has it, and which of all commits it is. */
   committed(event: LogEvent, position: number): void {
+    this.pendingSize -= event.bytes;
+    this.#show(event, position);
+  }
+
+  /** The log's next event, as an earlier life committed it: its observers learn of it as they did then. */
+  replay({ type, bytes, body = '', state }: PastEvent, position: number): LogEvent {
+    const seq = ++this.#appended;
+    const id: MessageId = `${this.#idHead}${seq}`;
+    const event: LogEvent = { kind: 'record', log: this.id, seq, type, id, body, bytes, source: this, state };
+    this.#show(event, position);
+    return event;
+  }
+
+  #show(event: LogEvent, position: number): void {
     this.#committed = event.seq;
     this.size += event.bytes;
-    this.pendingSize -= event.bytes;
     this.#telling = true;
     let closed = false;
     for (const observer of this.#observers) {

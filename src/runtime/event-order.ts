@@ -34,6 +34,21 @@ export class EventOrder {
     this.#lastNumber = number;
   }
 
+  /** What is numbered was miscounted by as many; what then has a number up to `unknown` has none that is known. */
+  renumber(by: number, unknown: number): void {
+    const before = this.#entries.splice(0);
+    const last = this.#last;
+    for (let at = 0; at < before.length; at += WIDTH) {
+      const [seq = 0, position = 0, number = 0] = before.slice(at, at + WIDTH);
+      const end = (before[at + WIDTH] ?? last + 1) - 1;
+      const known = number === 0 ? end + 1 : Math.max(seq, seq + unknown + 1 - (number + by));
+      if (known > seq) this.#entries.push(seq, position, 0);
+      if (known <= end) this.#entries.push(known, position + known - seq, number + by + known - seq);
+    }
+    const latest = this.#lastNumber + by;
+    this.#lastNumber = this.#lastNumber === 0 || latest <= unknown ? 0 : latest;
+  }
+
   /** Of the latest event; 0 before the first. */
   get lastPosition(): number {
     return this.#lastPosition;

@@ -8,13 +8,12 @@
  */
 import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import { ArcpError } from '../protocol/errors.js';
-import { isTerminal } from '../protocol/job-state.js';
 import type { Payload } from '../protocol/messages.js';
 import { checkText, jsonText } from './agent-output.js';
 import { childJob } from './delegation.js';
 import { failed } from './ending.js';
 import type { EngineContext } from './engine-context.js';
-import type { EnvelopeFields, EventObserver, LogEvent } from './event-log.js';
+import type { EnvelopeFields, EventObserver } from './event-log.js';
 import { requestFingerprint, type IdempotencyKeys } from './idempotency.js';
 import type { Job } from './job.js';
 import { JobRun } from './job-run.js';
@@ -72,7 +71,6 @@ export class Intake {
       const remembered = key === undefined ? undefined : { key, request: fingerprint };
       const prepared = prepareJob(request, session.requester, registry, this.#context, remembered);
       const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
-      this.#watchedBy(request.parent, session);
       prepared.job.log.numbering = session.outbox;
       this.begin(prepared, [session.outbox, ...watchers]);
       if (key !== undefined) keys.remember(session.identity, key, fingerprint, prepared.job);
@@ -172,17 +170,9 @@ export class Intake {
     job.emit('job.accepted', job.accepted);
   }
 
-  /** The session of a job that another session adds a child to is told of what is not its own. */
-  #watchedBy(parent: Job | undefined, session: Session): void {
-    if (parent === undefined || parent.origin.sessionId === session.id) return;
-    const { sessions } = this.#context;
-    const owner = sessions.find(parent.origin.sessionId);
-    if (owner !== undefined) sessions.watchesOthers(owner);
-  }
-
   /**
    * (K2) A session that has not been told of the job gets its whole story: accepted anew, then what has happened, then
-   * what happens.
+   * what happens. The end of a job that is over is told under the correlation of the repeat.
    */
   #repeat(session: Session, job: Job, correlationId: string, key: string | undefined): void {
     const fields = {
@@ -191,33 +181,22 @@ export class Intake {
       correlation_id: correlationId,
       idempotency_key: key,
     };
-    const { sessions, logger } = this.#context;
-    logger.info({ session: session.id, job: job.id }, 'job repeated');
-    if (job.origin.sessionId !== session.id) sessions.watchesOthers(session);
-    const accepted = session.log(this.#context).append('job.accepted', job.accepted, fields);
-    void this.#tellAgain(session, job, accepted, fields);
+    this.#context.logger.info({ session: session.id, job: job.id }, 'job repeated');
+    if (!job.isOver) {
+      this.#tellAgain(session, job, fields);
+      return;
+    }
+    // Nobody is told of an end before the store has it (L2).
+    job.whenEnded((ending) => {
+      if (!this.#context.sessions.isOpen(session.id)) return;
+      this.#tellAgain(session, job, fields);
+      session.log(this.#context).appendText(ending.type, ending.text, undefined, fields);
+    });
   }
 
-  async #tellAgain(session: Session, job: Job, accepted: LogEvent, fields: EnvelopeFields): Promise<void> {
-    const { jobs, sessions, journal, limits } = this.#context;
-    const { outbox } = session;
-    const knows = (): boolean => job.log.observers.includes(outbox) || outbox.tells(job.id);
-    if (!job.isOver && knows()) return;
-    if (!knows()) {
-      await journal.flushed();
-      if (accepted.source.committedSeq < accepted.seq) return;
-    }
-    const ending = job.isOver ? await job.ended : undefined;
-    if (!sessions.isOpen(session.id)) return;
-    if (!knows() && jobs.find(job.id) !== undefined) {
-      // The terminal event is told under the correlation of the repeat instead.
-      const isTold = ending === undefined || !isTerminal(job.shownState);
-      const count = job.log.committedSeq - (isTold ? 0 : 1);
-      // The reader of more than a session keeps would be cut off.
-      if (count <= limits.maxReplayEvents) outbox.recall(job.id, 1, count);
-    }
-    if (ending === undefined) job.log.observe(outbox);
-    else session.log(this.#context).appendText(ending.type, ending.text, undefined, fields);
+  #tellAgain(session: Session, job: Job, fields: EnvelopeFields): void {
+    session.log(this.#context).append('job.accepted', job.accepted, fields);
+    if (this.#context.jobs.find(job.id) !== undefined) session.watching.watchRepeated(job);
   }
 }
 
@@ -228,6 +207,6 @@ function fingerprintOf(request: JobRequest): string {
 }
 
 /** (K3) */
-function outboxesOf(job: Job): EventObserver[] {
+export function outboxesOf(job: Job): EventObserver[] {
   return job.log.observers.filter((observer) => observer instanceof Outbox);
 }

@@ -23,8 +23,8 @@ export class JobTable {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #drop: (logs: readonly string[]) => void;
-  /** Over, but the store has yet to take their end. */
-  readonly #ending = new Map<string, Job>();
+  /** Neither running nor finished: over, but the store has yet to take their end; or being taken up after a restart. */
+  readonly #between = new Map<string, Job>();
   /** Oldest first. */
   readonly #finished = new Map<string, Finished>();
   readonly #oldest = new OldestFirst(this.#finished);
@@ -41,13 +41,13 @@ export class JobTable {
   }
 
   find(id: string): Job | undefined {
-    return this.runs.get(id as JobId)?.job ?? this.#ending.get(id) ?? this.#finished.get(id)?.job;
+    return this.runs.get(id as JobId)?.job ?? this.#between.get(id) ?? this.#finished.get(id)?.job;
   }
 
   /** Every job that is kept, whether it runs or not. */
   *all(): Generator<Job> {
     for (const { job } of this.runs.values()) yield job;
-    yield* this.#ending.values();
+    yield* this.#between.values();
     for (const { job } of this.#finished.values()) yield job;
   }
 
@@ -104,17 +104,23 @@ export class JobTable {
   }
 
   began(run: JobRun): void {
+    this.#between.delete(run.job.id);
     this.runs.set(run.job.id, run);
   }
 
   /** The job is over, and is kept for a while once its end is committed. */
   finished(job: Job): void {
     this.runs.delete(job.id);
-    this.#ending.set(job.id, job);
+    this.#between.set(job.id, job);
     job.whenEnded(() => {
       this.#keep(job);
     });
     this.#tellIdle();
+  }
+
+  /** A job of an earlier life, of which it is not settled yet how it goes on. */
+  found(job: Job): void {
+    this.#between.set(job.id, job);
   }
 
   /** A job that had ended before a restart. */
@@ -145,7 +151,7 @@ export class JobTable {
   }
 
   #keep(job: Job): void {
-    this.#ending.delete(job.id);
+    this.#between.delete(job.id);
     job.log.release();
     if (job.lost) return;
     const { size } = job.log;

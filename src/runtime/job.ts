@@ -63,6 +63,11 @@ const STATE_AFTER: ReadonlyMap<MessageType, JobState> = new Map<MessageType, Job
   ['job.cancelled', 'cancelled'],
 ]);
 
+/** Where an event takes a job; nothing for those that leave it where it is, and for heartbeats. */
+export function stateAfter(type: MessageType): JobState | undefined {
+  return STATE_AFTER.get(type);
+}
+
 export class Job implements EventObserver {
   readonly origin: JobOrigin;
   readonly log: EventLog;
@@ -83,7 +88,7 @@ export class Job implements EventObserver {
   #listeners: ((ending: Ending) => void)[] = [];
   #isEnded = false;
 
-  /** @param log how its log begins: `head` for a new job, `length` for one that the store knows */
+  /** @param log how its log begins */
   constructor(origin: JobOrigin, context: LogContext, log?: LogOrigin) {
     this.origin = origin;
     const { parent } = origin;

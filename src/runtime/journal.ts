@@ -61,6 +61,11 @@ export class Journal {
     return this.#failing;
   }
 
+  /** Of the latest commit. */
+  get position(): number {
+    return this.#position;
+  }
+
   append(entry: Entry): void {
     this.#pending.push(entry);
     if (this.#inFlight) return;

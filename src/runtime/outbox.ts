@@ -41,12 +41,6 @@ export class EventsForgotten extends Error {}
 /** Events fetched from the store in one go while catching up. */
 const CATCH_UP_BATCH = 64;
 
-/** Where an event stands: the `seq`-th record of a log. */
-export interface Place {
-  readonly log: string;
-  readonly seq: number;
-}
-
 export type ReplayFailure = (eventSeq: number, error: unknown) => void;
 
 export class Outbox implements EventObserver {
@@ -83,21 +77,30 @@ export class Outbox implements EventObserver {
     return this.#base;
   }
 
-  /** Takes up the places of what the session was told before a restart, in the order of commit. */
-  restore(places: readonly Place[], base = 0): void {
-    this.#base = base;
-    this.#logs = places.map(({ log }) => log);
-    this.#seqs = places.map(({ seq }) => seq);
+  /**
+   * The latest event has this number after all, and those up to `oldest` cannot be replayed: what was told before a
+   * restart is counted again, but without what was forgotten since. Returns by how much the count was wrong.
+   */
+  renumber(lastSeq: number, oldest: number): number {
+    const by = lastSeq - this.lastSeq;
+    this.#base += by;
+    const surplus = Math.min(Math.max(0, oldest - this.#base), this.#logs.length);
+    this.#logs = this.#logs.slice(surplus);
+    this.#seqs = this.#seqs.slice(surplus);
+    this.#base += surplus;
+    return by;
   }
 
-  /** The latest place that stands in one of these logs. */
-  latestOf(logs: ReadonlySet<string>): (Place & { readonly eventSeq: number }) | undefined {
+  /** Nobody knows what a client had before a restart; it says so itself when it comes. Until then nothing waits for it. */
+  restored(): void {
+    this.#lastSent = this.lastSeq;
+  }
+
+  /** The number of the latest event that stands in one of these logs. */
+  latestOf(logs: ReadonlySet<string>): number | undefined {
     for (let index = this.#logs.length - 1; index >= 0; index -= 1) {
       const source = this.#logs[index];
-      const seq = this.#seqs[index];
-      if (source === undefined || seq === undefined) continue;
-      const log = logOf(source);
-      if (logs.has(log)) return { log, seq, eventSeq: this.#base + index + 1 };
+      if (source !== undefined && logs.has(logOf(source))) return this.#base + index + 1;
     }
     return undefined;
   }

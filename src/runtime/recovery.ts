@@ -1,7 +1,7 @@
 /**
  * Picking up after the process ended, whether it was stopped or killed (laws L1 to L3).
  *
- * (V1) Sessions come back detached, with the numbering that they had: the events of their logs in the order of commit.
+ * (V1) Sessions come back detached, with the numbering and the subscriptions that they had (`replay.ts`).
  * (V2) Jobs that had ended can be asked about again. A job that had not started is started. One that was running
  *      fails with ABORTED, or is started again where its agent says so and nothing of its result was streamed yet.
  * (V3) A child of a job that was running fails: its parent will ask anew, if it is started again.
@@ -18,15 +18,15 @@ import { requestedLease, type LeaseBounds } from '../protocol/lease.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
-import type { EventLog } from './event-log.js';
 import { Job } from './job.js';
 import { JobBudget } from './job-budget.js';
 import { parseHead, type JobHead } from './job-head.js';
 import { JOB_RESTARTED, JobRun } from './job-run.js';
 import { withdrawOpen } from './questions/job-questions.js';
 import { QuestionFold, type RecordedQuestion } from './questions/question.js';
-import { SESSION_HEAD, sessionOfLog } from './session-log.js';
-import type { SessionRecord } from './session.js';
+import { replay } from './replay.js';
+import { numberOfPart, SESSION_HEAD, sessionOfLog } from './session-log.js';
+import type { Session, SessionRecord } from './session.js';
 import { SESSION_DOCUMENTS } from './session-table.js';
 
 /** What was found. */
@@ -46,30 +46,45 @@ const BATCH = 500;
 interface KeptJob {
   readonly job: Job;
   readonly head: JobHead;
-  readonly length: number;
+  /** How it ended, if it did. */
+  readonly ending: Ending | undefined;
+  /** What it had asked people, where it goes on. */
   readonly questions: readonly RecordedQuestion[];
 }
 
 /** Takes up everything that the store has. Called once, before the first connection. */
 export async function recover(engine: Engine): Promise<Recovery> {
   const heads = await allHeads(engine);
-  const jobs = new Map<JobId, KeptJob>();
+  const kept = new Map<JobId, KeptJob>();
   for (const head of heads) {
     if (head.head === SESSION_HEAD) continue;
-    const kept = await restoreJob(engine, head, jobs);
-    jobs.set(kept.job.id, kept);
+    const one = keptJob(engine, head, kept);
+    kept.set(one.job.id, one);
+    engine.jobs.found(one.job);
   }
-  const sessions = await restoreSessions(engine, heads, jobs);
-  const counts = { started: 0, failed: 0 };
+  const sessions = await restoreSessions(engine, heads);
+  const jobs = new Map([...kept].map(([id, { job }]) => [id, job]));
+  const ended = await replay(engine, jobs, sessions);
+  const latest = await engine.store.lastPosition();
+  engine.journal.continueAfter(latest);
+  engine.jobs.startAfter(latest);
+  for (const job of ended) {
+    const ending = kept.get(job.id)?.ending;
+    if (ending !== undefined) job.restore(STATE_OF[ending.type], 0, ending);
+    engine.jobs.restored(job);
+  }
   const unfinished: KeptJob[] = [];
-  for (const kept of jobs.values()) {
-    if (kept.job.isOver) engine.jobs.restored(kept.job);
-    else unfinished.push(kept);
+  for (const one of kept.values()) {
+    if (one.ending !== undefined) continue;
+    const { state, heartbeats, questions } = await foldOf(engine, one.job.id);
+    one.job.restore(state, heartbeats);
+    unfinished.push({ ...one, questions });
   }
+  const counts = { started: 0, failed: 0 };
   // Children were begun after their parents, so that the latest are the deepest (R4).
-  for (const kept of unfinished.reverse()) counts[await goOn(engine, kept, jobs)] += 1;
+  for (const one of unfinished.reverse()) counts[await goOn(engine, one, kept)] += 1;
   await engine.journal.flushed();
-  return { sessions, ended: jobs.size - unfinished.length, ...counts };
+  return { sessions: sessions.size, ended: ended.length, ...counts };
 }
 
 /** Oldest first. */
@@ -82,11 +97,12 @@ async function allHeads({ store }: Engine): Promise<LogHead[]> {
   }
 }
 
-async function restoreJob(
+/** The job as it began; its events are yet to be replayed. */
+function keptJob(
   engine: Engine,
-  { log, head: text, seq, type, body }: LogHead,
+  { log, head: text, type, body }: LogHead,
   jobs: ReadonlyMap<JobId, KeptJob>,
-): Promise<KeptJob> {
+): KeptJob {
   const head = parseHead(text);
   const id = log as JobId;
   const parent = head.parentId === undefined ? undefined : jobs.get(head.parentId)?.job;
@@ -113,19 +129,9 @@ async function restoreJob(
       bounds,
     },
     engine,
-    { length: seq },
   );
-  const ending = endingOf({ type, body });
-  let questions: readonly RecordedQuestion[] = [];
-  if (ending === undefined) {
-    const fold = await foldOf(engine, log);
-    job.restore(fold.state, fold.heartbeats);
-    questions = fold.questions;
-  } else {
-    job.restore(STATE_OF[ending.type], 0, ending);
-  }
   if (key !== undefined) engine.keys.remember(origin, key.key, key.request, job);
-  return { job, head, length: seq, questions };
+  return { job, head, ending: endingOf({ type, body }), questions: [] };
 }
 
 const STATE_OF = {
@@ -175,86 +181,36 @@ async function foldOf(
   return { state, heartbeats, questions: fold.questions };
 }
 
-/** (V1) Those whose window has closed are forgotten, and those whose numbering cannot be rebuilt. */
-async function restoreSessions(
-  engine: Engine,
-  heads: readonly LogHead[],
-  jobs: ReadonlyMap<JobId, KeptJob>,
-): Promise<number> {
-  const logs = new Map<string, { readonly log: string; readonly length: number }[]>();
-  for (const { log, head, seq } of heads) {
-    if (head === SESSION_HEAD) push(logs, sessionOfLog(log), { log, length: seq });
+/** (V1) Those whose window has closed are forgotten. */
+async function restoreSessions(engine: Engine, heads: readonly LogHead[]): Promise<Map<string, Session>> {
+  const logs = new Map<string, string[]>();
+  for (const { log, head } of heads) {
+    if (head !== SESSION_HEAD) continue;
+    const id = sessionOfLog(log);
+    logs.set(id, [...(logs.get(id) ?? []), log]);
   }
-  const watched = new Map<string, Job[]>();
-  for (const { job } of jobs.values()) push(watched, job.origin.sessionId, job);
   const now = engine.clock.now();
-  let restored = 0;
-  let latest = 0;
+  const sessions = new Map<string, Session>();
+  const orphans: string[] = [];
   for (const { text, revision } of await engine.store.documents(SESSION_DOCUMENTS)) {
     const record = JSON.parse(text) as SessionRecord;
     const { id } = record.identity;
     const session = engine.sessions.restore(record, revision);
+    const first = record.note?.from === undefined ? 1 : numberOfPart(record.note.from.part);
     const parts = logs.get(id) ?? [];
     logs.delete(id);
-    session.restoreLog(parts, engine);
-    const isExpired = record.expiresAt !== undefined && record.expiresAt <= now;
-    if (!record.rebuildable || isExpired) {
-      engine.sessions.end(session);
-      continue;
-    }
-    const { eventSeq, position } = record.note ?? { eventSeq: 0, position: 0 };
-    const own = (watched.get(id) ?? []).map(({ log }) => log);
-    const places = await inCommitOrderOf(engine, [...session.logParts, ...own]);
-    const told = places.filter((place) => place.position > position);
-    session.outbox.restore(
-      told.map(({ log, seq }) => ({ log: log.id, seq })),
-      eventSeq,
+    // What was about to be forgotten is not read again.
+    orphans.push(...parts.filter((part) => numberOfPart(part) < first));
+    session.restoreLog(
+      parts.filter((part) => numberOfPart(part) >= first),
+      engine,
     );
-    const unnumbered = places.length - told.length;
-    for (const [index, place] of places.entries()) {
-      const number = index < unnumbered ? 0 : eventSeq + index - unnumbered + 1;
-      place.log.order.note(place.position, number);
-      latest = Math.max(latest, place.position);
-    }
-    for (const log of own) {
-      log.numbering = session.outbox;
-      log.observe(session.outbox);
-    }
-    watched.delete(id);
-    restored += 1;
+    if (record.expiresAt !== undefined && record.expiresAt <= now) engine.sessions.end(session);
+    else sessions.set(id, session);
   }
-  // Jobs whose session is gone have no numbers.
-  for (const { log } of [...watched.values()].flat()) {
-    for (const { position } of await inCommitOrderOf(engine, [log])) log.order.note(position, 0);
-    latest = Math.max(latest, log.order.lastPosition);
-  }
-  engine.journal.continueAfter(latest);
-  engine.jobs.startAfter(latest);
-  const orphans = [...logs.values()].flat().map(({ log }) => log);
+  orphans.push(...[...logs.values()].flat());
   if (orphans.length > 0) engine.dropLogs(orphans);
-  return restored;
-}
-
-function push<T>(lists: Map<string, T[]>, key: string, item: T): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [item]);
-  else list.push(item);
-}
-
-interface KeptPlace {
-  readonly log: EventLog;
-  readonly seq: number;
-  readonly position: number;
-}
-
-/** Where the records of these logs stand. */
-async function inCommitOrderOf({ store }: Engine, logs: readonly EventLog[]): Promise<KeptPlace[]> {
-  const places: KeptPlace[] = [];
-  for (const log of logs) {
-    const positions = await store.positions(log.id);
-    for (const [index, position] of positions.entries()) places.push({ log, seq: index + 1, position });
-  }
-  return places.sort((one, other) => one.position - other.position);
+  return sessions;
 }
 
 /** (V2, V3) */

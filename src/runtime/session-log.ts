@@ -42,29 +42,27 @@ export class SessionLog {
   /** The part to append to. Do not keep it: the next event may belong to another. */
   current(context: SessionLogContext): EventLog {
     const latest = this.#parts.at(-1);
-    const isOpen = latest !== undefined && latest.observers.includes(this.#observer);
-    if (isOpen && latest.size < context.limits.maxSessionLogBytes / PARTS) return latest;
+    if (latest !== undefined && latest.size < context.limits.maxSessionLogBytes / PARTS) return latest;
     this.#begun += 1;
     const name = this.#begun === 1 ? this.#sessionId : `${this.#sessionId}.${this.#begun}`;
-    const part = new EventLog(name, {}, context, { head: SESSION_HEAD, subject: this.#subject });
-    part.numbering = this.#numbering;
-    part.observe(this.#observer);
+    const part = this.#part(name, context);
     this.#parts.push(part);
     const surplus = this.#parts.splice(0, this.#parts.length - PARTS).map(({ id }) => id);
     if (surplus.length > 0) context.dropLogs(surplus);
     return part;
   }
 
-  /** Takes up the parts that the store has, oldest first. They are read, but not appended to any more. */
-  restore(
-    parts: readonly { readonly log: string; readonly length: number }[],
-    context: SessionLogContext,
-  ): void {
-    this.#parts = parts.map(
-      ({ log, length }) => new EventLog(log, {}, context, { length, subject: this.#subject }),
-    );
-    const numbers = parts.map(({ log }) => Number(log.split('.')[1] ?? 1));
-    this.#begun = Math.max(0, ...numbers);
+  #part(name: string, context: SessionLogContext): EventLog {
+    const part = new EventLog(name, {}, context, { head: SESSION_HEAD, subject: this.#subject });
+    part.numbering = this.#numbering;
+    part.observe(this.#observer);
+    return part;
+  }
+
+  /** Takes up the parts that the store has, oldest first. Their events are yet to be replayed. */
+  restore(parts: readonly string[], context: SessionLogContext): void {
+    this.#parts = parts.map((name) => this.#part(name, context));
+    this.#begun = Math.max(0, ...parts.map(numberOfPart));
   }
 
   get parts(): readonly EventLog[] {
@@ -75,6 +73,12 @@ export class SessionLog {
   get names(): string[] {
     return this.#parts.map(({ id }) => id);
   }
+}
+
+/** Parts are numbered from 1; the first has the session's id and no number behind it. */
+export function numberOfPart(name: string): number {
+  const end = name.indexOf('.');
+  return end === -1 ? 1 : Number(name.slice(end + 1));
 }
 
 /** The session that a log, which is no job's, belongs to. */

@@ -125,16 +125,6 @@ export class SessionTable {
     this.#put(session, JSON.stringify(session.record()), settled);
   }
 
-  /** The session is told of more than its own jobs: its numbering cannot be rebuilt after a restart (law L3). */
-  watchesOthers(session: Session): void {
-    if (!session.rebuildable) return;
-    session.rebuildable = false;
-    this.save(session, (error) => {
-      // What would have been told was refused with it.
-      if (error !== undefined) session.rebuildable = true;
-    });
-  }
-
   #put(session: Session, text: string | undefined, settled: (error?: unknown) => void): void {
     session.revision += 1;
     this.#options.journal.append({
@@ -178,20 +168,24 @@ export class SessionTable {
 
   /** Notes in each session that was told of these logs how far its numbering had come with them. */
   async noteBefore(logs: ReadonlySet<string>): Promise<void> {
-    const { store } = this.#options;
-    for (const session of [...this.#sessions.values()]) {
-      const last = session.rebuildable ? session.outbox.latestOf(logs) : undefined;
-      if (last === undefined) continue;
-      const position = (await store.positions(last.log))[last.seq - 1];
-      if (position === undefined || !this.#sessions.has(session.id)) continue;
-      session.note = { eventSeq: last.eventSeq, position };
-      await new Promise<void>((resolve, reject) => {
-        this.save(session, (error) => {
-          if (error === undefined) resolve();
-          else reject(ArcpError.from(error));
-        });
-      });
+    const { position } = this.#options.journal;
+    const noted: Promise<void>[] = [];
+    for (const session of this.#sessions.values()) {
+      const note = session.noteBefore(logs, position);
+      if (note === undefined) continue;
+      session.note = note;
+      noted.push(this.#saved(session));
     }
+    await Promise.all(noted);
+  }
+
+  #saved(session: Session): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.save(session, (error) => {
+        if (error === undefined) resolve();
+        else reject(ArcpError.from(error));
+      });
+    });
   }
 
   /** Resolves once every connection has been given everything that its session was told by now. */

@@ -14,7 +14,7 @@ import type { Peer, SessionTerms } from './peer.js';
 import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
-import { Watching, type Watched } from './watching.js';
+import { Watching, type Watched, type WatchState } from './watching.js';
 
 export interface SessionIdentity {
   readonly id: SessionId;
@@ -36,14 +36,18 @@ export interface SessionRecord {
   /** When it can no longer be resumed, in milliseconds since the epoch; nothing while it is connected. */
   readonly expiresAt: number | undefined;
   readonly note: NumberingNote | undefined;
-  /** Whether its numbering can be rebuilt from the logs of its own jobs. */
-  readonly rebuildable: boolean;
 }
 
-/** The event at this position of the store had this number, and logs that stood before it may be gone. */
+/** How far the numbering had come before logs were forgotten that it counted. */
 export interface NumberingNote {
-  readonly eventSeq: number;
+  /** Of the latest commit by then. */
   readonly position: number;
+  /** Of the latest event that the session had been told by then. */
+  readonly eventSeq: number;
+  /** From where on everything is kept: a client that has less cannot resume. */
+  readonly oldest: number;
+  /** What the session watched when the oldest part of its log began that is kept. */
+  readonly from: WatchState | undefined;
 }
 
 type Attachment =
@@ -68,10 +72,8 @@ export class Session {
   #remembered: RememberedIds | undefined;
   /** Of its document in the store. */
   revision = 0;
-  /** From where its numbering can be rebuilt, when not from its beginning. */
+  /** With which its numbering can be rebuilt after logs were forgotten that it counted. */
   note: NumberingNote | undefined;
-  /** Whether its numbering can be rebuilt after a restart: not when it was ever told of what is not its own. */
-  rebuildable = true;
 
   constructor(identity: SessionIdentity, outbox: Outbox, watched: Watched) {
     this.identity = identity;
@@ -159,14 +161,12 @@ export class Session {
       replacedDigest: text(this.#replacedDigest),
       expiresAt: this.#attachment.kind === 'detached' ? this.#attachment.expiresAt : undefined,
       note: this.note,
-      rebuildable: this.rebuildable,
     };
   }
 
   /** Takes up what the store kept. */
-  restore({ extensions, resumeDigest, replacedDigest, note, rebuildable }: SessionRecord): void {
+  restore({ extensions, resumeDigest, replacedDigest, note }: SessionRecord): void {
     this.note = note;
-    this.rebuildable = rebuildable;
     for (const extension of extensions) this.extensions.add(extension);
     const digest = (text: string | undefined): Buffer | undefined =>
       text === undefined ? undefined : Buffer.from(text, 'base64');
@@ -174,14 +174,22 @@ export class Session {
     this.#replacedDigest = digest(replacedDigest);
   }
 
-  /** Takes up the parts of its log that the store has. */
-  restoreLog(
-    parts: readonly { readonly log: string; readonly length: number }[],
-    context: SessionLogContext,
-  ): void {
+  /** Takes up the parts of its log that the store has, oldest first. Their events are yet to be replayed. */
+  restoreLog(parts: readonly string[], context: SessionLogContext): void {
     if (parts.length === 0) return;
     this.#log = this.#newLog();
     this.#log.restore(parts, context);
+  }
+
+  /** What has to be noted before these logs are forgotten; nothing when the numbering does not need them. */
+  noteBefore(logs: ReadonlySet<string>, position: number): NumberingNote | undefined {
+    const [oldestPart] = this.logs;
+    const from = oldestPart === undefined ? undefined : this.watching.stateBefore(oldestPart);
+    const isNews = from !== undefined && from.part !== this.note?.from?.part;
+    const latest = this.outbox.latestOf(logs);
+    if (latest === undefined && !isNews) return undefined;
+    const oldest = Math.max(this.note?.oldest ?? 0, latest ?? 0, from?.eventSeq ?? 0);
+    return { position, eventSeq: this.outbox.lastSeq, oldest, from };
   }
 
   /** A fresh resume token. The one that it replaces lives until the client speaks (decision 12). */

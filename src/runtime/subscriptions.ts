@@ -34,21 +34,27 @@ type Phase =
 
 export class Subscription {
   readonly id: Id<'subscription'>;
+  /** Which of its session's subscriptions it is. */
+  readonly ordinal: number;
   readonly filter: SubscriptionFilter;
   readonly subscriber: Subscriber;
   readonly #types: ReadonlySet<string>;
   readonly #wrappings = new WeakMap<EventLog, Wrapping>();
   readonly #maxBacklog: number;
   phase: Phase = { kind: 'gathering', held: [] };
+  /** Its end is written, but not yet committed. */
+  isClosing = false;
 
   /** @param maxBacklog events that may wait for the client */
   constructor(
     id: Id<'subscription'>,
+    ordinal: number,
     filter: SubscriptionFilter,
     subscriber: Subscriber,
     maxBacklog: number,
   ) {
     this.id = id;
+    this.ordinal = ordinal;
     this.filter = filter;
     this.subscriber = subscriber;
     this.#types = new Set(filter.types);

@@ -1,13 +1,13 @@
 /** The commands of those who watch: listings, subscriptions, acknowledgement, and replay on request. */
 import { ArcpError } from '../protocol/errors.js';
 import { ID_PREFIXES } from '../protocol/ids.js';
-import { backfill } from './backfill.js';
+import { backfill, positionBehind } from './backfill.js';
 import type { Command } from './command.js';
 import { listJobs } from './job-listing.js';
 import { placeOf } from './message-places.js';
 import { ownJob } from './own-job.js';
 import type { Session } from './session.js';
-import { Subscription, type SubscriptionFilter } from './subscriptions.js';
+import type { SubscriptionFilter } from './subscriptions.js';
 
 export const listing: Command<'session.list_jobs'> = ({ engine, session, peer }, { id, payload }) => {
   const { jobs, limits } = engine;
@@ -21,15 +21,12 @@ export const listing: Command<'session.list_jobs'> = ({ engine, session, peer },
 
 /** Answered when the store has taken it (`watching.ts`, W1). */
 export const watchJob: Command<'job.subscribe'> = ({ engine, session }, { id, payload }) => {
-  ownJob(engine.jobs, session.principal, payload.job_id);
-  session.watching.refuseMoreJobs();
-  engine.sessions.watchesOthers(session);
-  session.log(engine).append('job.subscribe', payload, { correlation_id: id });
+  const job = ownJob(engine.jobs, session.principal, payload.job_id);
+  session.watching.watchJob(job, payload, id);
 };
 
-export const unwatchJob: Command<'job.unsubscribe'> = ({ engine, session }, { payload }) => {
-  engine.sessions.watchesOthers(session);
-  session.log(engine).append('job.unsubscribe', payload);
+export const unwatchJob: Command<'job.unsubscribe'> = ({ session }, { payload }) => {
+  session.watching.unwatchJob(payload.job_id);
 };
 
 export const subscribe: Command<'subscribe'> = ({ engine, session, peer }, { id, payload }) => {
@@ -39,25 +36,18 @@ export const subscribe: Command<'subscribe'> = ({ engine, session, peer }, { id,
     throw new ArcpError('UNIMPLEMENTED', 'since.checkpoint_id: subscriptions begin after a message here');
   }
   const { watching } = session;
-  const { maxSubscriptionBacklog } = engine.limits;
-  const subscription = new Subscription(
-    engine.newId('subscription'),
-    filter,
-    watching,
-    maxSubscriptionBacklog,
-  );
+  const after =
+    since?.after_message_id === undefined
+      ? engine.journal.position
+      : positionBehind(engine, session, since.after_message_id);
+  const subscription = watching.gather(engine.newId('subscription'), filter);
   if (since?.after_message_id === undefined) {
-    watching.gather(subscription);
-    engine.sessions.watchesOthers(session);
-    watching.open(subscription, [], id);
+    watching.open(subscription, [], after, id);
     return;
   }
-  const looking = backfill(engine, session, since.after_message_id, subscription);
-  watching.gather(subscription);
-  looking.then(
+  backfill(engine, session, after, subscription).then(
     (past) => {
-      if (watching.find(subscription.id) !== undefined) engine.sessions.watchesOthers(session);
-      watching.open(subscription, past, id);
+      watching.open(subscription, past, after, id);
     },
     (error: unknown) => {
       watching.giveUp(subscription);

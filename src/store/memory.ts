@@ -10,6 +10,7 @@ import type {
   LogRecord,
   Store,
   StoredDocument,
+  StoredPlace,
   StoredRecord,
   Write,
 } from './store.js';
@@ -40,6 +41,7 @@ class MemoryStore implements Store {
 
   append(group: readonly Write[]): void {
     const restore: (() => void)[] = [];
+    const position = this.#position;
     let written = 0;
     try {
       for (const write of group) {
@@ -49,6 +51,7 @@ class MemoryStore implements Store {
       }
     } catch (error) {
       this.#takeBack(group.slice(0, written));
+      this.#position = position;
       for (const one of restore.reverse()) one();
       throw error;
     }
@@ -101,8 +104,19 @@ class MemoryStore implements Store {
       .map(({ type, body }, index) => ({ log, seq: after + index + 1, type, body }));
   }
 
-  positions(log: string): readonly number[] {
-    return this.#logs.get(log)?.entries.map(({ position }) => position) ?? [];
+  places(after: number, limit: number): readonly StoredPlace[] {
+    const places: StoredPlace[] = [];
+    for (const [log, { entries }] of this.#logs) {
+      for (const [index, { position, type, body }] of entries.entries()) {
+        if (position <= after) continue;
+        places.push({ position, log, seq: index + 1, type, bytes: Buffer.byteLength(body) });
+      }
+    }
+    return places.sort((one, other) => one.position - other.position).slice(0, limit);
+  }
+
+  lastPosition(): number {
+    return this.#position;
   }
 
   heads(limit: number, before?: string): readonly LogHead[] {

@@ -8,7 +8,8 @@
  * (S2) A record's `seq` is its log's length before it plus one, and a document's `revision` the one before it plus one.
  *      A gap or a repeat refuses the whole group with ABORTED: a second writer finds out here.
  * (S3) The unit of atomicity is one log, or one document; a group is a matter of speed, not of meaning.
- * (S4) Records have positions: numbers that grow in the order of commit, over all logs, and are never used again.
+ * (S4) Records have positions: from 1, one more from record to record in the order of commit, over all logs. They are
+ *      never used again, so that where logs were forgotten there are gaps.
  */
 import type { Blobs } from './blobs.js';
 
@@ -16,8 +17,10 @@ export interface Store {
   append(group: readonly Write[]): void | Promise<void>;
   /** Records of one log with `seq` > `after`, in order, at most `limit`. An unknown log is empty. */
   read(log: string, after: number, limit: number): readonly StoredRecord[] | Promise<readonly StoredRecord[]>;
-  /** The positions of all records of one log, in order of `seq`: the first is that of `seq` 1. */
-  positions(log: string): readonly number[] | Promise<readonly number[]>;
+  /** What was committed behind this position, without its text, in order of commit; at most `limit` records. */
+  places(after: number, limit: number): readonly StoredPlace[] | Promise<readonly StoredPlace[]>;
+  /** The position of the latest record that was ever committed; 0 before the first. */
+  lastPosition(): number | Promise<number>;
   /** Logs with a head, latest first; at most `limit`, those begun before the log `before` where it is given. */
   heads(limit: number, before?: string): readonly LogHead[] | Promise<readonly LogHead[]>;
   /** Documents whose key begins with `prefix`, by key. */
@@ -44,6 +47,16 @@ export interface StoredRecord {
   readonly type: string;
   /** The event as text: a native envelope without the fields that a session adds, see `runtime/event-log.ts`. */
   readonly body: string;
+}
+
+/** Where a record stands among all of them. */
+export interface StoredPlace {
+  readonly position: number;
+  readonly log: string;
+  readonly seq: number;
+  readonly type: string;
+  /** Of the body, as UTF-8. */
+  readonly bytes: number;
 }
 
 export interface LogRecord extends StoredRecord {

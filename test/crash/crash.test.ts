@@ -1,6 +1,6 @@
 /**
- * Laws L1 to L3 under `kill -9`: a real `arcp serve --store sqlite` dies at random moments under 64 jobs at once, and is
- * started again. `npm run test:crash` does 25 rounds; among the other tests it does a few.
+ * Laws L1 to L3 under `kill -9`: a real `arcp serve` dies at random moments under 64 jobs at once, and is started again;
+ * half of its clients watch the jobs of the others. `npm run test:crash` does 25 rounds; among the other tests it does a few.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,8 @@ import { Watcher } from './watcher.js';
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 3);
 const CLIENTS = 8;
 const JOBS_EACH = 8;
+/** Of the clients, those who watch what the others do. */
+const CURIOUS = 4;
 const TOKEN = 'for this test only';
 
 it(
@@ -22,7 +24,7 @@ it(
     const folder = mkdtempSync(join(tmpdir(), 'arcp-crash-'));
     let port = 0;
     const start = async (): Promise<Arcp> => {
-      const data = ['--store', 'sqlite', '--data', join(folder, 'data')];
+      const data = ['--data', join(folder, 'data')];
       const agents = ['--agents', join(import.meta.dirname, 'agents.mjs')];
       const server = new Arcp(
         ['serve', '--json', '--log-level', 'error', '--port', String(port), ...data, ...agents],
@@ -36,7 +38,15 @@ it(
     };
     let server = await start();
     const url = `ws://127.0.0.1:${port}`;
-    const watchers = Array.from({ length: CLIENTS }, () => new Watcher(url, TOKEN, JOBS_EACH));
+    const watchers = Array.from(
+      { length: CLIENTS },
+      (_, place) => new Watcher(url, TOKEN, JOBS_EACH, place < CURIOUS),
+    );
+    for (const watcher of watchers) {
+      watcher.onJob((jobId) => {
+        for (const other of watchers) other.hear(jobId);
+      });
+    }
     let stopped = false;
     const comings = watchers.map(async (watcher) => {
       while (!stopped) await watcher.connect().catch(() => sleep(20));
@@ -64,8 +74,11 @@ it(
         checked += watcher.events.length;
       }
       const ended = watchers.reduce((sum, watcher) => sum + watcher.ended.size, 0);
-      if (ROUNDS > 3) process.stderr.write(`${checked} events checked, ${ended} jobs ended once each\n`);
+      const watched = watchers.reduce((sum, watcher) => sum + watcher.watched, 0);
+      const figures = `${checked} events checked, ${watched} of them of watched jobs, ${ended} jobs ended once each`;
+      if (ROUNDS > 3) process.stderr.write(`${figures}\n`);
       expect(checked).toBeGreaterThan(1_000);
+      expect(watched).toBeGreaterThan(300);
     } finally {
       stopped = true;
       server.signal('SIGKILL');

@@ -32,6 +32,32 @@ describe('the order of a log’s events', () => {
     );
   });
 
+  it('is counted anew as a whole, and what stays unknown has no number', () => {
+    const steps = fc.array(fc.record({ skip: fc.nat({ max: 2 }), untold: fc.nat({ max: 2 }) }), {
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(steps, fc.integer({ min: -20, max: 60 }), fc.nat({ max: 90 }), (events, by, unknown) => {
+        const order = new EventOrder();
+        let position = 0;
+        let number = 20;
+        const expected: number[] = [];
+        for (const { skip, untold } of events) {
+          order.note((position += 1 + skip), (number += 1 + untold));
+          expected.push(number + by <= unknown ? 0 : number + by);
+        }
+        const places = events.map((_, index) => order.positionOf(index + 1));
+        order.renumber(by, unknown);
+        expect(events.map((_, index) => order.numberOf(index + 1))).toEqual(expected);
+        expect(events.map((_, index) => order.positionOf(index + 1))).toEqual(places);
+        expect(order.lastNumber).toBe(expected.at(-1) ?? 0);
+        const next = (expected.at(-1) ?? 0) + 1;
+        order.note(position + 1, next);
+        expect(order.numberOf(events.length + 1)).toBe(next);
+      }),
+    );
+  });
+
   it('knows where events are whose numbers are not known, and counts them to no number', () => {
     const order = new EventOrder();
     for (const [position, number] of [

@@ -102,10 +102,11 @@ describe('a repeat of a request with its key', () => {
     other.invoke('streamed', { waits: true }, key);
     other.invoke('streamed', { waits: true }, key);
     await test.clock.settle();
-    expect(other.story(jobId)).toEqual(['job.accepted', 'job.accepted', ...soFar]);
+    expect(other.story(jobId)).toEqual(['job.accepted', ...soFar, 'job.accepted']);
     goOn();
     await other.terminal(jobId);
-    expect(other.story(jobId)).toEqual(['job.accepted', 'job.accepted', ...one.story(jobId)]);
+    const rest = one.story(jobId).slice(soFar.length);
+    expect(other.story(jobId)).toEqual(['job.accepted', ...soFar, 'job.accepted', ...rest]);
   });
 
   it('is told what was told at first: the lease, and when the job was accepted', async () => {

@@ -180,20 +180,29 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect((await other.next('job.failed')).payload.code).toBe('DUPLICATE_KEY');
   });
 
-  it('a session that was told of another one’s job is refused rather than misnumbered (L3)', async () => {
+  it('a session that was told of another one’s job goes on in its own numbering (L3)', async () => {
     const all = start({ agents: [echo] });
     const life = await all.next();
     const owner = await life.open();
-    await owner.terminal(await owner.accepted('echo', { n: 1 }, { idempotency_key: 'once' }));
+    const jobId = await owner.accepted('echo', { n: 1 }, { idempotency_key: 'once' });
+    await owner.terminal(jobId);
     const other = await life.open();
     other.invoke('echo', { n: 1 }, { idempotency_key: 'once' });
-    await other.next('job.completed');
+    await other.terminal(jobId);
     await life.clock.settle();
-    const second = await all.next();
-    const late = second.raw();
-    late.send('session.resume', { resume_token: other.resumeToken, last_event_seq: 0 });
-    expect((await late.next('session.rejected')).payload.code).toBe('RESUME_WINDOW_EXPIRED');
-    await second.raw().resume(owner.resumeToken, 0);
+    const told = other.events();
+    expect(told.map(({ type }) => type)).toEqual([
+      'job.accepted',
+      'job.accepted',
+      'job.started',
+      'job.completed',
+    ]);
+    const resumed = (await all.next()).raw();
+    await resumed.resume(other.resumeToken, 0);
+    await resumed.terminal(jobId);
+    expect(resumed.events()).toEqual(told);
+    await resumed.terminal(await resumed.accepted('echo', { n: 2 }));
+    expect(resumed.lastSeq).toBe(told.length + 3);
   });
 
   it('a repeat is answered with the same lease as before', async () => {
@@ -219,28 +228,81 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect((await late.next('session.rejected')).payload.code).toBe('RESUME_WINDOW_EXPIRED');
   });
 
-  it.each([
-    ['a job', 'job.subscribe', (job_id: string) => ({ job_id })],
-    ['a kind of event', 'subscribe', () => ({ filter: { types: ['job.completed'] } })],
-  ] as const)(
-    'a session that had subscribed to %s cannot be resumed (L3)',
-    async (_what, type, payloadOf) => {
-      const all = start({ agents: [echo, wait] });
-      const first = await all.next();
-      const owner = await first.open();
-      const jobId = await owner.accepted('wait');
-      const watcher = await first.open();
-      watcher.send(type, payloadOf(jobId));
-      await watcher.next(type === 'subscribe' ? 'subscribe.accepted' : 'job.subscribed');
-      const second = await all.next();
-      const late = second.raw();
-      late.send('session.resume', { resume_token: watcher.resumeToken, last_event_seq: 0 });
-      expect((await late.next('session.rejected')).payload.code).toBe('RESUME_WINDOW_EXPIRED');
-      const resumed = second.raw();
-      await resumed.resume(owner.resumeToken, 0);
-      await resumed.terminal(jobId);
-    },
-  );
+  it('a job is watched on, and the jobs below it, and not a job that is watched no more (L3)', async () => {
+    const all = start({ agents: [again(), wait] });
+    const first = await all.next();
+    const owner = await first.open();
+    const watcher = await first.open();
+    const watched = await owner.accepted('again');
+    const left = await owner.accepted('wait');
+    for (const job_id of [watched, left]) {
+      watcher.send('job.subscribe', { job_id, history: true });
+      await watcher.next('job.subscribed');
+    }
+    watcher.send('job.unsubscribe', { job_id: left });
+    owner.send('agent.delegate', { target: 'wait', task: 'wait' }, { job_id: watched });
+    await watcher.next('job.started', ({ job_id }) => job_id !== watched && job_id !== left);
+    await first.clock.settle();
+    const told = watcher.events();
+    const second = await all.next();
+    const resumed = second.raw();
+    await resumed.resume(watcher.resumeToken, 0);
+    await second.clock.advance(1_000);
+    expect(await resumed.terminal(watched)).toMatchObject({ type: 'job.completed' });
+    expect(resumed.events().slice(0, told.length)).toEqual(told);
+    expect(resumed.events().map(({ event_seq }) => event_seq)).toEqual(
+      resumed.events().map((_, at) => at + 1),
+    );
+    const ends = resumed.seen(({ type }) => type === 'job.failed').map(({ job_id }) => job_id);
+    expect(ends).toHaveLength(1);
+    expect(ends).not.toContain(left);
+  });
+
+  it('a subscription tells on, with the past that it began with, until it is closed (L3)', async () => {
+    const all = start({ agents: [echo] });
+    const first = await all.next();
+    const owner = await first.open();
+    await owner.terminal(await owner.accepted('echo', { n: 1 }));
+    const [since] = owner.events();
+    await owner.terminal(await owner.accepted('echo', { n: 2 }));
+    const watcher = await first.open();
+    watcher.send('subscribe', {
+      filter: { types: ['job.completed'] },
+      since: { after_message_id: since?.id },
+    });
+    const { payload } = await watcher.next('subscribe.accepted');
+    await watcher.next('subscribe.event', ({ payload: { event } }) => event['type'] === 'event.emit');
+    const told = watcher.events();
+    expect(told).toHaveLength(3);
+    let resumed = (await all.next()).raw();
+    await resumed.resume(watcher.resumeToken, 0);
+    await resumed.terminal(await resumed.accepted('echo', { n: 3 }));
+    await resumed.next('subscribe.event', ({ event_seq }) => event_seq === 7);
+    expect(resumed.events().slice(0, 3)).toEqual(told);
+    resumed.send('unsubscribe', payload);
+    await resumed.next('subscribe.closed');
+    const token = resumed.resumeToken;
+    resumed = (await all.next()).raw();
+    await resumed.resume(token, 8);
+    await resumed.terminal(await resumed.accepted('echo', { n: 4 }));
+    expect(resumed.lastSeq).toBe(11);
+  });
+
+  it('a command that is sent again under its id is not done again (RFC 0001 §6.4)', async () => {
+    const all = start({ agents: [echo] });
+    const client = await (await all.next()).open();
+    const id = client.invoke('echo', { n: 1 });
+    await client.next('job.completed');
+    client.send('job.subscribe', { job_id: 'job_none' }, { id: 'msg_refused' });
+    client.invoke('', {}, { id: 'msg_wrong' });
+    const { length } = client.events();
+    const resumed = (await all.next()).raw();
+    await resumed.resume(client.resumeToken, 0);
+    resumed.invoke('echo', { n: 1 }, { id });
+    await resumed.terminal(await resumed.accepted('echo', { n: 2 }));
+    expect(resumed.seen('job.completed')).toHaveLength(2);
+    expect(resumed.lastSeq).toBe(length + 3);
+  });
 
   it('a runtime that was stopped in order is taken up like one that was killed', async () => {
     const all = start({ agents: [again(), echo] });

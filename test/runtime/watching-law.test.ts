@@ -86,7 +86,7 @@ describe('a watcher that comes at any moment and drops at random', () => {
           await test.clock.settle();
           look();
           const all = owner.events().filter(({ job_id }) => job_id === jobId);
-          const first = history && payload.replayed ? from : payload.subscribed_from;
+          const first = payload.subscribed_from;
           const expected = all.filter(({ event_seq = 0 }) => event_seq > first).map(({ id }) => id);
           expect(faults).toEqual([]);
           expect(ids).toEqual(expected);

@@ -176,13 +176,8 @@ describe.each(STORES)('the %s store', (_name, make) => {
     const store = make();
     await store.append([record('job_a', 1), record('job_b', 1), record('job_a', 2)]);
     await store.append([record('sess_c', 1), record('job_b', 2), record('job_a', 3)]);
-    const places = await Promise.all(
-      ['job_a', 'job_b', 'sess_c'].map(async (log) =>
-        (await store.positions(log)).map((position, index) => ({ position, place: `${log}.${index + 1}` })),
-      ),
-    );
-    const inOrder = places.flat().sort((one, other) => one.position - other.position);
-    expect(inOrder.map(({ place }) => place)).toEqual([
+    const all = await store.places(0, 100);
+    expect(all.map(({ log, seq }) => `${log}.${seq}`)).toEqual([
       'job_a.1',
       'job_b.1',
       'job_a.2',
@@ -190,7 +185,24 @@ describe.each(STORES)('the %s store', (_name, make) => {
       'job_b.2',
       'job_a.3',
     ]);
-    expect(await store.positions('job_none')).toEqual([]);
+    expect(all.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(all[0]).toEqual({ position: 1, log: 'job_a', seq: 1, type: 'log', bytes: 6 });
+    expect(await store.places(2, 3)).toEqual(all.slice(2, 5));
+    expect(await store.places(6, 3)).toEqual([]);
+    await store.close();
+  });
+
+  it('never gives a position twice: neither one whose log is forgotten, nor one before it (S4)', async () => {
+    const store = make();
+    expect(await store.lastPosition()).toBe(0);
+    await store.append([record('job_a', 1), record('job_b', 1), record('job_b', 2, '"é":1}')]);
+    await store.drop(['job_b']);
+    expect(await store.lastPosition()).toBe(3);
+    const append = async (): Promise<void> => store.append([record('job_c', 1), record('job_a', 7)]);
+    await expect(append()).rejects.toThrow(ArcpError);
+    expect(await store.lastPosition()).toBe(3);
+    await store.append([record('job_b', 1, '"é":1}')]);
+    expect((await store.places(1, 10)).map(({ position, bytes }) => [position, bytes])).toEqual([[4, 7]]);
     await store.close();
   });
 

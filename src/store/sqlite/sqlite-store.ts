@@ -17,6 +17,7 @@ import type {
   LogRecord,
   Store,
   StoredDocument,
+  StoredPlace,
   StoredRecord,
   Write,
 } from '../store.js';
@@ -130,11 +131,13 @@ class SqliteStore implements Store {
     return rows.map(({ seq, type, body }) => ({ log: name, seq, type, body }));
   }
 
-  positions(name: string): readonly number[] {
-    const log = this.#find(name);
-    if (log === undefined) return [];
-    const rows = this.#statements.positions.all(log.id) as { readonly position: number }[];
-    return rows.map(({ position }) => position);
+  places(after: number, limit: number): readonly StoredPlace[] {
+    return this.#statements.places.all(after, limit) as StoredPlace[];
+  }
+
+  lastPosition(): number {
+    const row = this.#statements.lastPosition.get() as { readonly seq: number } | undefined;
+    return row?.seq ?? 0;
   }
 
   heads(limit: number, before?: string): readonly LogHead[] {
@@ -205,7 +208,10 @@ function prepareStatements(database: Database) {
     readEvents: prepare<[number, number, number]>(
       'SELECT seq, type, body FROM events WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?',
     ),
-    positions: prepare<[number]>('SELECT position FROM events WHERE log = ? ORDER BY seq'),
+    places: prepare<[number, number]>(`
+      SELECT position, logs.name AS log, seq, type, octet_length(body) AS bytes
+      FROM events JOIN logs ON logs.id = events.log WHERE position > ? ORDER BY position LIMIT ?`),
+    lastPosition: prepare<[]>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
     heads: prepare<[number, number]>(`SELECT ${HEAD_COLUMNS} AND logs.id < ? ORDER BY logs.id DESC LIMIT ?`),
     dropEvents: prepare<[number]>('DELETE FROM events WHERE log = ?'),
     dropLog: prepare<[number]>('DELETE FROM logs WHERE id = ?'),
