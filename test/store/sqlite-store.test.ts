@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { closeDatabase, LOG_FILE, openDatabase } from '../../src/store/sqlite/open-database.js';
 import { SCHEMA_VERSION } from '../../src/store/sqlite/schema.js';
 import { sqliteStore } from '../../src/store/sqlite/sqlite-store.js';
@@ -86,5 +86,38 @@ describe('the SQLite store', () => {
 
   it('is refused where it cannot write', () => {
     expect(() => sqliteStore({ folder: join(import.meta.filename, 'data') })).toThrow(/cannot be opened/);
+  });
+
+  it('forgets a long log at once, its events in the background, and gives the room back, over restarts (L7)', async () => {
+    const folder = dataFolder();
+    const size = (): number => statSync(join(folder, LOG_FILE)).size;
+    const body = `"x":"${'x'.repeat(8_000)}"}`;
+    const first = sqliteStore({ folder, durability: 'normal' });
+    for (let seq = 1; seq <= 2_000; seq += 100) {
+      const group = Array.from({ length: 100 }, (_, at) => ({ ...record('job_a', seq + at), body }));
+      await first.append(group);
+    }
+    await first.append([record('job_b', 1)]);
+    await first.drop(['job_a']);
+    expect(await first.read('job_a', 0, 10)).toEqual([]);
+    expect((await first.places(0, 10)).map(({ log }) => log)).toEqual(['job_b']);
+    await first.append([record('job_a', 1), record('job_b', 2)]);
+    await first.close();
+    expect(size()).toBeGreaterThan(16_000_000);
+    await vi.waitFor(
+      async () => {
+        const store = sqliteStore({ folder, durability: 'full' });
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        expect((await store.read('job_a', 0, 10)).map(({ seq }) => seq)).toEqual([1]);
+        expect((await store.places(0, 10)).map(({ log, seq }) => [log, seq])).toEqual([
+          ['job_b', 1],
+          ['job_a', 1],
+          ['job_b', 2],
+        ]);
+        await store.close();
+        expect(size()).toBeLessThan(6_000_000);
+      },
+      { timeout: 15_000 },
+    );
   });
 });

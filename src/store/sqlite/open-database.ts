@@ -13,14 +13,19 @@ export type Durability = 'full' | 'normal';
 
 export const LOG_FILE = 'arcp.db';
 
+/** What the write-ahead log is cut to when all of it is in the file. */
+const JOURNAL_BYTES = 16_777_216;
+
 /** Throws UNAVAILABLE when another process uses the folder, or when it cannot be written. */
 export function openDatabase(folder: string, durability: Durability): Database {
   let database: Database | undefined;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     database = new Libsql(join(folder, LOG_FILE));
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL');
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
+    database.exec(`PRAGMA journal_size_limit = ${JOURNAL_BYTES}`);
     database.exec(`PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
     database.exec('BEGIN EXCLUSIVE; COMMIT');
     migrate(database);

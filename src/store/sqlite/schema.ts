@@ -26,6 +26,11 @@ const MIGRATIONS: readonly string[] = [
     text     TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Logs whose events are yet to be deleted. Sessions that the first schema kept cannot be rebuilt.
+  `
+  CREATE TABLE dropped (log INTEGER PRIMARY KEY) STRICT;
+  DELETE FROM documents WHERE substr(key, 1, 8) = 'session/';
+  `,
 ];
 
 /** The schema that this code reads and writes. */

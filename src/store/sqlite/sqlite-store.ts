@@ -22,6 +22,7 @@ import type {
   Write,
 } from '../store.js';
 import { closeDatabase, openDatabase, type Durability } from './open-database.js';
+import { Sweep } from './sweep.js';
 
 export interface SqliteStoreOptions {
   /** The data folder; made when it is not there, private to the user. */
@@ -40,7 +41,7 @@ export interface SqliteStoreOptions {
  */
 export function sqliteStore({ folder, durability = 'full' }: SqliteStoreOptions): Store {
   const database = openDatabase(folder, durability);
-  return new SqliteStore(database, blobsBeside(folder, durability));
+  return new SqliteStore(database, durability, blobsBeside(folder, durability));
 }
 
 /** Where the contents of artifacts are, in the data folder. */
@@ -77,11 +78,17 @@ class SqliteStore implements Store {
   readonly #database: Database;
   readonly #statements: Statements;
   readonly #known = new Map<string, KnownLog>();
+  readonly #sweep: Sweep;
+  /** Of the latest log: ids of logs that were dropped are not used again while they have events. */
+  #lastId: number;
 
-  constructor(database: Database, blobs: Blobs) {
+  constructor(database: Database, durability: Durability, blobs: Blobs) {
     this.#database = database;
     this.blobs = blobs;
     this.#statements = prepareStatements(database);
+    this.#lastId = (this.#statements.lastId.get() as { readonly id: number }).id;
+    this.#sweep = new Sweep(database, durability);
+    this.#sweep.start();
   }
 
   append(group: readonly Write[]): void {
@@ -104,7 +111,9 @@ class SqliteStore implements Store {
     const { addLog, addEvent } = this.#statements;
     let log = this.#find(name);
     if (log === undefined && seq === 1) {
-      log = { id: Number(addLog.run(name, head ?? null).lastInsertRowid), length: 0 };
+      this.#lastId += 1;
+      addLog.run(this.#lastId, name, head ?? null);
+      log = { id: this.#lastId, length: 0 };
       this.#remember(name, log);
     }
     if (log === undefined || seq !== log.length + 1) {
@@ -151,19 +160,24 @@ class SqliteStore implements Store {
   }
 
   drop(logs: readonly string[]): void {
-    const { begin, commit, dropEvents, dropLog } = this.#statements;
+    const { begin, commit, rollback, dropEvents, dropLog } = this.#statements;
     begin.run();
-    for (const name of logs) {
-      const log = this.#find(name);
-      if (log === undefined) continue;
-      dropEvents.run(log.id);
-      dropLog.run(log.id);
-      this.#known.delete(name);
+    try {
+      for (const name of logs) {
+        dropEvents.run(name);
+        dropLog.run(name);
+        this.#known.delete(name);
+      }
+      commit.run();
+    } catch (error) {
+      if (this.#database.inTransaction) rollback.run();
+      throw error;
     }
-    commit.run();
+    this.#sweep.start();
   }
 
   close(): void {
+    this.#sweep.stop();
     this.#known.clear();
     closeDatabase(this.#database);
   }
@@ -198,7 +212,10 @@ function prepareStatements(database: Database) {
     begin: prepare<[]>('BEGIN IMMEDIATE'),
     commit: prepare<[]>('COMMIT'),
     rollback: prepare<[]>('ROLLBACK'),
-    addLog: prepare<[string, string | null]>('INSERT INTO logs (name, head) VALUES (?, ?)'),
+    addLog: prepare<[number, string, string | null]>('INSERT INTO logs (id, name, head) VALUES (?, ?, ?)'),
+    lastId: prepare<[]>(
+      'SELECT max(coalesce((SELECT max(id) FROM logs), 0), coalesce((SELECT max(log) FROM dropped), 0)) AS id',
+    ),
     findLog: prepare<[string]>(
       'SELECT id, coalesce((SELECT max(seq) FROM events WHERE log = logs.id), 0) AS length FROM logs WHERE name = ?',
     ),
@@ -213,8 +230,8 @@ function prepareStatements(database: Database) {
       FROM events JOIN logs ON logs.id = events.log WHERE position > ? ORDER BY position LIMIT ?`),
     lastPosition: prepare<[]>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
     heads: prepare<[number, number]>(`SELECT ${HEAD_COLUMNS} AND logs.id < ? ORDER BY logs.id DESC LIMIT ?`),
-    dropEvents: prepare<[number]>('DELETE FROM events WHERE log = ?'),
-    dropLog: prepare<[number]>('DELETE FROM logs WHERE id = ?'),
+    dropEvents: prepare<[string]>('INSERT INTO dropped (log) SELECT id FROM logs WHERE name = ?'),
+    dropLog: prepare<[string]>('DELETE FROM logs WHERE name = ?'),
     getRevision: prepare<[string]>('SELECT revision FROM documents WHERE key = ?'),
     putDocument: prepare<[string, number, string]>(
       'INSERT INTO documents (key, revision, text) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, text = excluded.text',
