@@ -99,7 +99,7 @@ export class Engine implements IntakeContext {
       this.dropLogs(logs);
     };
     this.jobs = new JobTable(clock, limits, drop);
-    this.keys = new IdempotencyKeys(clock, limits);
+    this.keys = new IdempotencyKeys(this);
     this.sessions = new SessionTable({
       clock,
       limits,

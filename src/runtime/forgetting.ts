@@ -5,15 +5,19 @@
  * (F1) A log goes after everything that was appended to it is committed.
  * (F2) With a durable store, the notes of the sessions are committed before the logs go. Logs go in batches, since each
  *      batch costs each session one note at most.
+ * (F3) The keys of the jobs do without the logs from then on (`idempotency.ts`, D1).
+ * (F4) What the store will not forget now, it is asked to forget again.
  */
 import type { Clock, Timer } from '../clock.js';
 import type { Store } from '../store/store.js';
+import type { IdempotencyKeys } from './idempotency.js';
 import type { Journal } from './journal.js';
 import type { Logger } from './logger.js';
 import type { SessionTable } from './session-table.js';
 
 const BATCH = 256;
 const LONGEST_WAIT_MS = 1_000;
+const RETRY_MS = 10_000;
 
 export interface ForgettingContext {
   readonly store: Store;
@@ -21,12 +25,14 @@ export interface ForgettingContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessions: SessionTable;
+  readonly keys: IdempotencyKeys;
 }
 
 export class Forgetting {
   readonly #context: ForgettingContext;
   #waiting: string[] = [];
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(context: ForgettingContext) {
     this.#context = context;
@@ -44,6 +50,7 @@ export class Forgetting {
 
   /** What still waits stays in the store; the next life forgets it. */
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#waiting = [];
   }
@@ -57,15 +64,19 @@ export class Forgetting {
   }
 
   #drop(logs: readonly string[]): void {
-    const { store, journal, sessions, logger } = this.#context;
+    const { store, journal, sessions, keys, logger } = this.#context;
     const drop = async (): Promise<void> => {
       await journal.flushed();
       if (store.durable) await sessions.noteBefore(new Set(logs));
+      await keys.keepEnds(logs);
       await store.drop(logs);
     };
     drop().catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       logger.error({ logs: logs.length, reason }, 'the store cannot forget logs');
+      if (this.#closed) return;
+      this.#waiting.push(...logs);
+      this.#timer ??= this.#context.clock.timer(RETRY_MS, () => this.#dropWaiting());
     });
   }
 }

@@ -14,8 +14,8 @@ import { childJob } from './delegation.js';
 import { failed } from './ending.js';
 import type { EngineContext } from './engine-context.js';
 import type { EnvelopeFields, EventObserver } from './event-log.js';
-import { requestFingerprint, type IdempotencyKeys } from './idempotency.js';
-import type { Job } from './job.js';
+import { requestFingerprint, type ForgottenJob, type IdempotencyKeys } from './idempotency.js';
+import { Job } from './job.js';
 import { JobRun } from './job-run.js';
 import type { JobTable } from './job-table.js';
 import { Outbox } from './outbox.js';
@@ -65,7 +65,8 @@ export class Intake {
       const fingerprint = key === undefined ? '' : fingerprintOf(request);
       const known = key === undefined ? undefined : keys.find(session.identity, key, fingerprint);
       if (known !== undefined) {
-        this.#repeat(session, known, correlationId, key);
+        if (known instanceof Job) this.#repeat(session, known, correlationId, key);
+        else void this.#repeatForgotten(session, known, request);
         return;
       }
       const remembered = key === undefined ? undefined : { key, request: fingerprint };
@@ -192,6 +193,38 @@ export class Intake {
       this.#tellAgain(session, job, fields);
       session.log(this.#context).appendText(ending.type, ending.text, undefined, fields);
     });
+  }
+
+  /** The job's log is gone, so that its end is all that can be told of it. */
+  async #repeatForgotten(session: Session, job: ForgottenJob, request: JobRequest): Promise<void> {
+    const { correlationId, idempotencyKey } = request;
+    this.#context.logger.info({ session: session.id, job: job.jobId }, 'job repeated');
+    const told = await job.told().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#context.logger.error({ job: job.jobId, reason }, 'cannot read how a job ended');
+      return new ArcpError('UNAVAILABLE', 'how the job of this key ended cannot be read at the moment');
+    });
+    if (!this.#context.sessions.isOpen(session.id)) return;
+    if (told === undefined || told instanceof ArcpError) {
+      const details = { existing_job_id: job.jobId };
+      const message = 'the job of this key has ended, and how is no longer kept';
+      this.refuse(
+        session,
+        request,
+        told ?? new ArcpError('DATA_LOSS', message, { retryable: false, details }),
+      );
+      return;
+    }
+    const { accepted, traceId, ending } = told;
+    const fields = {
+      job_id: job.jobId,
+      trace_id: traceId,
+      correlation_id: correlationId,
+      idempotency_key: idempotencyKey,
+    };
+    const log = session.log(this.#context);
+    log.append('job.accepted', accepted, fields);
+    log.appendText(ending.type, ending.text, undefined, fields);
   }
 
   #tellAgain(session: Session, job: Job, fields: EnvelopeFields): void {

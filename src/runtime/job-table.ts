@@ -18,6 +18,9 @@ interface Finished {
   readonly size: number;
 }
 
+/** Jobs are gone at the latest this fraction of their time later. */
+const SWEEPS_PER_TTL = 24;
+
 export class JobTable {
   readonly runs = new Map<JobId, JobRun>();
   readonly #clock: Clock;
@@ -123,9 +126,9 @@ export class JobTable {
     this.#between.set(job.id, job);
   }
 
-  /** A job that had ended before a restart. */
-  restored(job: Job): void {
-    this.#keep(job);
+  /** A job that had ended before a restart, at this moment. */
+  restored(job: Job, endedAt: number): void {
+    this.#keep(job, endedAt);
   }
 
   /** A job that goes on after a restart, in its first attempt or a further one. */
@@ -150,12 +153,12 @@ export class JobTable {
     for (const resolve of waiting) resolve();
   }
 
-  #keep(job: Job): void {
+  #keep(job: Job, endedAt = this.#clock.now()): void {
     this.#between.delete(job.id);
     job.log.release();
     if (job.lost) return;
     const { size } = job.log;
-    this.#finished.set(job.id, { job, until: this.#clock.now() + this.#limits.finishedJobTtlMs, size });
+    this.#finished.set(job.id, { job, until: endedAt + this.#limits.finishedJobTtlMs, size });
     this.#finishedSize += size;
     this.#forgetSurplus();
     this.#scheduleSweep();
@@ -181,8 +184,11 @@ export class JobTable {
   }
 
   #scheduleSweep(): void {
-    if (this.#sweep !== undefined || this.#finished.size === 0) return;
-    this.#sweep = this.#clock.timer(this.#limits.finishedJobTtlMs, () => {
+    const oldest = this.#oldest.peek();
+    if (this.#sweep !== undefined || oldest === undefined) return;
+    const { finishedJobTtlMs } = this.#limits;
+    const leftMs = oldest[1].until - this.#clock.now();
+    this.#sweep = this.#clock.timer(Math.max(leftMs, finishedJobTtlMs / SWEEPS_PER_TTL), () => {
       this.#sweep = undefined;
       this.#forgetSurplus();
       this.#scheduleSweep();

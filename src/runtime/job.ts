@@ -178,6 +178,11 @@ export class Job implements EventObserver {
     };
   }
 
+  /** How it ended, once that is committed. */
+  get ending(): Ending | undefined {
+    return this.#isEnded ? this.#ending : undefined;
+  }
+
   /** Why it failed, once that is committed. */
   get shownFailure(): string | undefined {
     if (this.shownState !== 'failed' || this.#ending === undefined) return undefined;

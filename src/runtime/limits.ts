@@ -197,10 +197,16 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Remembered keys of one principal; the oldest are forgotten first.',
   },
+  maxIdempotencyBytesPerPrincipal: {
+    default: 67_108_864,
+    unit: 'bytes',
+    meaning:
+      'How jobs ended that are forgotten and whose keys are remembered; the oldest ends are forgotten first, their keys are not.',
+  },
   finishedJobTtlMs: {
-    default: 900_000,
+    default: 86_400_000,
     unit: 'ms',
-    meaning: 'How long a finished job can be listed and watched.',
+    meaning: 'How long a finished job can be listed and watched, unless there are too many of them.',
   },
   maxFinishedJobs: {
     default: 10_000,
@@ -210,7 +216,7 @@ export const LIMITS = {
   maxFinishedBytes: {
     default: 268_435_456,
     unit: 'bytes',
-    meaning: 'Events of finished jobs that are kept, in UTF-16 units of text.',
+    meaning: 'Events of finished jobs that are kept, as text; the oldest jobs are forgotten first.',
   },
   maxJobLogBytes: {
     default: 536_870_912,

@@ -18,6 +18,7 @@ import { requestedLease, type LeaseBounds } from '../protocol/lease.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
+import { KEY_DOCUMENTS } from './idempotency.js';
 import { Job } from './job.js';
 import { JobBudget } from './job-budget.js';
 import { parseHead, type JobHead } from './job-head.js';
@@ -46,8 +47,8 @@ const BATCH = 500;
 interface KeptJob {
   readonly job: Job;
   readonly head: JobHead;
-  /** How it ended, if it did. */
-  readonly ending: Ending | undefined;
+  /** How it ended, if it did, and when. */
+  readonly ended: { readonly ending: Ending; readonly at: number } | undefined;
   /** What it had asked people, where it goes on. */
   readonly questions: readonly RecordedQuestion[];
 }
@@ -55,6 +56,7 @@ interface KeptJob {
 /** Takes up everything that the store has. Called once, before the first connection. */
 export async function recover(engine: Engine): Promise<Recovery> {
   const heads = await allHeads(engine);
+  engine.keys.restore(await engine.store.documents(KEY_DOCUMENTS));
   const kept = new Map<JobId, KeptJob>();
   for (const head of heads) {
     if (head.head === SESSION_HEAD) continue;
@@ -64,18 +66,19 @@ export async function recover(engine: Engine): Promise<Recovery> {
   }
   const sessions = await restoreSessions(engine, heads);
   const jobs = new Map([...kept].map(([id, { job }]) => [id, job]));
-  const ended = await replay(engine, jobs, sessions);
+  const over = await replay(engine, jobs, sessions);
   const latest = await engine.store.lastPosition();
   engine.journal.continueAfter(latest);
   engine.jobs.startAfter(latest);
-  for (const job of ended) {
-    const ending = kept.get(job.id)?.ending;
-    if (ending !== undefined) job.restore(STATE_OF[ending.type], 0, ending);
-    engine.jobs.restored(job);
+  for (const job of over) {
+    const ended = kept.get(job.id)?.ended;
+    if (ended === undefined) continue;
+    job.restore(STATE_OF[ended.ending.type], 0, ended.ending);
+    engine.jobs.restored(job, ended.at);
   }
   const unfinished: KeptJob[] = [];
   for (const one of kept.values()) {
-    if (one.ending !== undefined) continue;
+    if (one.ended !== undefined) continue;
     const { state, heartbeats, questions } = await foldOf(engine, one.job.id);
     one.job.restore(state, heartbeats);
     unfinished.push({ ...one, questions });
@@ -84,7 +87,7 @@ export async function recover(engine: Engine): Promise<Recovery> {
   // Children were begun after their parents, so that the latest are the deepest (R4).
   for (const one of unfinished.reverse()) counts[await goOn(engine, one, kept)] += 1;
   await engine.journal.flushed();
-  return { sessions: sessions.size, ended: ended.length, ...counts };
+  return { sessions: sessions.size, ended: over.length, ...counts };
 }
 
 /** Oldest first. */
@@ -131,7 +134,7 @@ function keptJob(
     engine,
   );
   if (key !== undefined) engine.keys.remember(origin, key.key, key.request, job);
-  return { job, head, ending: endingOf({ type, body }), questions: [] };
+  return { job, head, ended: endOf({ type, body }), questions: [] };
 }
 
 const STATE_OF = {
@@ -140,9 +143,10 @@ const STATE_OF = {
   'job.cancelled': 'cancelled',
 } as const satisfies Record<TerminalType, JobState>;
 
-function endingOf({ type, body }: Pick<StoredRecord, 'type' | 'body'>): Ending | undefined {
+function endOf({ type, body }: Pick<StoredRecord, 'type' | 'body'>): KeptJob['ended'] {
   if (!Object.hasOwn(STATE_OF, type)) return undefined;
-  return { type: type as TerminalType, text: JSON.stringify(payloadOf({ body })) };
+  const { payload, timestamp } = JSON.parse(`{${body}`) as { payload: unknown; timestamp: string };
+  return { ending: { type: type as TerminalType, text: JSON.stringify(payload) }, at: Date.parse(timestamp) };
 }
 
 function payloadOf({ body }: Pick<StoredRecord, 'body'>): unknown {

@@ -180,6 +180,61 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect((await other.next('job.failed')).payload.code).toBe('DUPLICATE_KEY');
   });
 
+  it('an idempotency key still stands for a job that was forgotten, and is told how that ended (decision 11)', async () => {
+    const all = start({ agents: [echo], limits: { maxFinishedJobs: 1, idempotencyWindowMs: 60_000 } });
+    const first = await all.next();
+    const client = await first.open();
+    const jobId = await client.accepted('echo', { n: 1 }, { idempotency_key: 'once' });
+    const { payload: accepted } = client.seen('job.accepted')[0] ?? {};
+    await client.terminal(await client.accepted('echo', { n: 2 }));
+    await first.clock.advance(2_000);
+    expect(await first.store.read(jobId, 0, 1)).toEqual([]);
+    for (const isFirst of [true, false, false]) {
+      const life = isFirst ? first : await all.next();
+      const other = await life.open();
+      const id = other.invoke('echo', { n: 1 }, { idempotency_key: 'once' });
+      expect(await other.next('job.accepted')).toMatchObject({ correlation_id: id, payload: accepted });
+      expect(await other.terminal(jobId)).toMatchObject({ payload: { value: { n: 1 } } });
+      expect(other.lastSeq).toBe(2);
+      other.invoke('echo', { n: 2 }, { idempotency_key: 'once' });
+      expect((await other.next('job.failed')).payload).toMatchObject({
+        code: 'DUPLICATE_KEY',
+        details: { existing_job_id: jobId },
+      });
+    }
+    const last = await all.next();
+    await last.clock.advance(70_000);
+    const other = await last.open();
+    expect(await other.accepted('echo', { n: 1 }, { idempotency_key: 'once' })).not.toBe(jobId);
+    expect(await last.store.documents('key/')).toEqual([]);
+    expect(await last.store.documents('end/')).toEqual([]);
+  });
+
+  it('a key whose end is too much to keep is a key all the same: nothing is done twice (L7)', async () => {
+    const all = start({
+      agents: [echo],
+      limits: { maxFinishedJobs: 1, maxIdempotencyBytesPerPrincipal: 3_000 },
+    });
+    const first = await all.next();
+    const client = await first.open();
+    const large = 'x'.repeat(2_000);
+    const jobs: string[] = [];
+    for (const key of ['a', 'b', 'c']) {
+      jobs.push(await client.accepted('echo', { key, large }, { idempotency_key: key }));
+      await client.terminal(jobs.at(-1) ?? '');
+    }
+    await first.clock.advance(2_000);
+    for (const isFirst of [true, false]) {
+      const life = isFirst ? first : await all.next();
+      const other = await life.open();
+      other.invoke('echo', { key: 'a', large }, { idempotency_key: 'a' });
+      const { payload } = await other.next('job.failed');
+      expect(payload).toMatchObject({ code: 'DATA_LOSS', details: { existing_job_id: jobs[0] } });
+      other.invoke('echo', { key: 'b', large }, { idempotency_key: 'b' });
+      expect(await other.terminal(jobs[1] ?? '')).toMatchObject({ type: 'job.completed' });
+    }
+  });
+
   it('a session that was told of another one’s job goes on in its own numbering (L3)', async () => {
     const all = start({ agents: [echo] });
     const life = await all.next();
