@@ -50,9 +50,13 @@ export function openDatabase(folder: string, durability: Durability): Database {
  * collection would end the connection.
  */
 export function closeDatabase(database: Database): void {
-  database.exec('PRAGMA journal_mode = DELETE');
-  database.exec('PRAGMA locking_mode = NORMAL');
-  database.exec('SELECT count(*) FROM sqlite_master');
+  try {
+    database.exec('PRAGMA journal_mode = DELETE');
+    database.exec('PRAGMA locking_mode = NORMAL');
+    database.exec('SELECT count(*) FROM sqlite_master');
+  } catch {
+    // The disk is full, say. The write-ahead log stays beside the file, and whoever opens it next reads both.
+  }
   database.close();
 }
 

@@ -71,7 +71,8 @@ interface KnownLog {
 /** Logs that are remembered; the rest is asked for again. */
 const MAX_KNOWN_LOGS = 20_000;
 
-class SqliteStore implements Store {
+/** The store over a database that is open. */
+export class SqliteStore implements Store {
   readonly grouping = { kind: 'batch', writes: 64 } as const;
   readonly durable = true;
   readonly blobs: Blobs;
