@@ -4,7 +4,15 @@
  */
 import type { Writable } from 'node:stream';
 import type { ZodType } from 'zod';
-import type { AskOptions, Choice, ChooseOptions, Guidance } from './questions.js';
+import type {
+  AskOptions,
+  BudgetRequest,
+  Choice,
+  ChooseOptions,
+  Guidance,
+  PermissionLease,
+  PermissionRequest,
+} from './questions.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -82,6 +90,17 @@ export interface JobContext {
   ask(prompt: string, options?: AskOptions): Promise<unknown>;
   /** Lets a person choose one of several, and resolves with its id. Otherwise like `ask`. */
   choose(prompt: string, choices: readonly Choice[], options?: ChooseOptions): Promise<string>;
+  /**
+   * Asks the owner of the job for a permission that it lacks, and resolves with the lease that was granted. The job is
+   * blocked meanwhile. Rejects with PERMISSION_DENIED and the reason where it is denied, else like `ask`.
+   */
+  requestPermission(request: PermissionRequest): Promise<PermissionLease>;
+  /**
+   * Asks the owner of the job for more money, and resolves when there is: `amount` of `currency` (an exact decimal), added
+   * to the budget of the whole tree and handed down to this job. Rejects like `requestPermission`, and with
+   * FAILED_PRECONDITION where nothing bounds the currency.
+   */
+  requestBudget(currency: string, amount: string, request?: BudgetRequest): Promise<void>;
   /**
    * What people said who interrupted the job, since this was last asked; for agents that can take advice. An interrupted
    * job is blocked: every act that is awaited (`charge`, `delegate`, `ask`, `flushed`, writing a result, this) waits until

@@ -39,3 +39,30 @@ export interface Guidance {
   readonly prompt: string;
   readonly value: unknown;
 }
+
+/** What an agent asks to be allowed (RFC 0001 §15.4). */
+export interface PermissionRequest {
+  /** A capability such as `fs.write`, or a name of your own. */
+  readonly permission: string;
+  /** What it is about: a pattern, as in a lease. */
+  readonly resource: string;
+  /** What is to be done with it. Default: nothing in particular. */
+  readonly operation?: string;
+  readonly reason?: string;
+  /** For how long; whoever grants it may say otherwise. Default an hour. */
+  readonly leaseSeconds?: number;
+  readonly expiresInMs?: number;
+  readonly key?: string;
+}
+
+/** A lease that somebody granted. */
+export interface PermissionLease {
+  readonly leaseId: string;
+  readonly permission: string;
+  readonly resource: string;
+  readonly operation: string;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
+export type BudgetRequest = Pick<PermissionRequest, 'reason' | 'expiresInMs' | 'key'>;

@@ -146,6 +146,9 @@ const ctx: JobContext = {
   delegate: (...args) => handled(delegate(...args)),
   ask: (...args) => handled(call('ask', ...args)),
   choose: (...args) => handled(call('choose', ...args) as Promise<string>),
+  requestPermission: (request) =>
+    handled(call('requestPermission', request) as ReturnType<JobContext['requestPermission']>),
+  requestBudget: (...args) => handled(call('requestBudget', ...args) as Promise<void>),
   guidance: () => handled(call('guidance') as ReturnType<JobContext['guidance']>),
 };
 

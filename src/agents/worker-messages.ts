@@ -23,7 +23,7 @@ export type CallMethod =
   'charge' | 'flushed' | 'remaining' | 'delegate' | 'childCancel' | 'childBytes' | PersonMethod;
 
 /** Methods that wait for a person. */
-export type PersonMethod = 'ask' | 'choose' | 'guidance';
+export type PersonMethod = 'ask' | 'choose' | 'requestPermission' | 'requestBudget' | 'guidance';
 
 export type FromWorker =
   | { readonly kind: 'note'; readonly method: NoteMethod; readonly args: readonly unknown[] }

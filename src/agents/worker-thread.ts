@@ -163,6 +163,12 @@ class WorkerRun {
         return this.#lent(this.#ctx.ask(...(args as Parameters<JobContext['ask']>)));
       case 'choose':
         return this.#lent(this.#ctx.choose(...(args as Parameters<JobContext['choose']>)));
+      case 'requestPermission':
+        return this.#lent(
+          this.#ctx.requestPermission(...(args as Parameters<JobContext['requestPermission']>)),
+        );
+      case 'requestBudget':
+        return this.#lent(this.#ctx.requestBudget(...(args as Parameters<JobContext['requestBudget']>)));
       case 'guidance':
         return this.#lent(this.#ctx.guidance());
       case 'childBytes':

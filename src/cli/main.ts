@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { addAgents } from './agents.js';
 import { addAnswer, addInterrupt, addQuestions } from './answer.js';
+import { addApprove } from './approve.js';
 import { addCancel } from './cancel.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
@@ -30,6 +31,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addCancel(program);
   addQuestions(program);
   addAnswer(program);
+  addApprove(program);
   addInterrupt(program);
   try {
     await program.parseAsync(argv);

@@ -164,6 +164,24 @@ export class BudgetCounters {
   }
 
   /**
+   * Adds to the counter that bears a currency, and takes it out of every counter above it, as a child's reservation: only
+   * the one that nothing is above grows. Whether there is such a counter.
+   */
+  raise(currency: string, amount: Amount): boolean {
+    const own = this.#counters.get(currency);
+    if (own === undefined) return this.#parent?.raise(currency, amount) ?? false;
+    if (this.#parent?.raise(currency, amount) === true) {
+      const above = this.#parent.#find(currency);
+      if (above !== undefined) {
+        above.remaining -= amount;
+        above.reserved += amount;
+      }
+    }
+    own.remaining += amount;
+    return true;
+  }
+
+  /**
    * Gives back what a child did not spend of its reservation; under `allow-overshoot` a negative amount takes what it
    * spent beyond that. Where more is given back than is reserved, nothing is.
    * @throws ArcpError FAILED_PRECONDITION

@@ -4,7 +4,14 @@ import type { MessageType } from '../protocol/messages.js';
 import { fetchArtifact, putArtifact, releaseArtifact } from './artifact-commands.js';
 import type { Command, CommandScene } from './command.js';
 import { cancel, delegate, invoke } from './job-commands.js';
-import { answerChoice, answerInput, interrupt, withdraw } from './questions/question-commands.js';
+import {
+  answerChoice,
+  answerInput,
+  deny,
+  grant,
+  interrupt,
+  withdraw,
+} from './questions/question-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
 import {
   listing,
@@ -41,6 +48,8 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['human.choice.response', answerChoice],
   ['human.input.cancelled', withdraw],
   ['interrupt', interrupt],
+  ['permission.grant', grant],
+  ['permission.deny', deny],
   ['ping', ping],
   ['session.ping', sessionPing],
   ['session.close', close],

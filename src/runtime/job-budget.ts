@@ -9,6 +9,7 @@ import {
   type Budget,
   type BudgetPolicy,
 } from '../protocol/cost-budget.js';
+import { ArcpError } from '../protocol/errors.js';
 
 export class JobBudget {
   readonly #counters: BudgetCounters;
@@ -33,6 +34,20 @@ export class JobBudget {
     const outcome = this.#counters.charge(currency, amount);
     if (!outcome.ok) throw outcome.error;
     return outcome.remaining;
+  }
+
+  /**
+   * Makes the budget of the whole tree larger, exactly, and hands the difference down to this job (L4: its parents still
+   * have what it has). Throws FAILED_PRECONDITION where nothing bounds the currency.
+   */
+  raise(currency: string, amount: Amount): Amount {
+    if (!this.#counters.raise(currency, amount)) {
+      throw new ArcpError(
+        'FAILED_PRECONDITION',
+        `the budget does not bound ${currency}: there is nothing to raise`,
+      );
+    }
+    return this.#counters.remaining(currency) ?? 0n;
   }
 
   /** What is left of each bounded currency. */

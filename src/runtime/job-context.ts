@@ -15,16 +15,25 @@ import type {
   ResultStream,
 } from '../agents/agent.js';
 import { handled } from '../agents/handled.js';
-import type { AskOptions, Choice, ChooseOptions, Guidance } from '../agents/questions.js';
+import type {
+  AskOptions,
+  BudgetRequest,
+  Choice,
+  ChooseOptions,
+  Guidance,
+  PermissionLease,
+  PermissionRequest,
+} from '../agents/questions.js';
 import { ChunkedResult } from '../agents/result-stream.js';
-import { formatAmount, isCurrency, parseAmount } from '../protocol/cost-budget.js';
+import { isCurrency, parseAmount } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
 import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
+import { COST_REMAINING, costMetric } from './cost-metric.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
-import { ask, choose } from './questions/asking.js';
+import { ask, choose, requestBudget, requestPermission } from './questions/asking.js';
 
 export function createJobContext(run: JobRun, context: EngineContext): JobContext {
   return new RunningJobContext(run, context);
@@ -118,7 +127,7 @@ class RunningJobContext implements JobContext {
     const units = parseAmount(amount);
     const remaining = this.#run.job.origin.budget.charge(currency, units);
     this.#cost(name, units, currency);
-    if (remaining !== undefined) this.#cost('cost.budget.remaining', remaining, currency);
+    if (remaining !== undefined) this.#cost(COST_REMAINING, remaining, currency);
     await this.flushed();
   }
 
@@ -177,6 +186,14 @@ class RunningJobContext implements JobContext {
     return handled(this.#ask(() => choose(this.#run, this.#context, prompt, choices, options)));
   }
 
+  requestPermission(request: PermissionRequest): Promise<PermissionLease> {
+    return handled(this.#ask(() => requestPermission(this.#run, this.#context, request)));
+  }
+
+  requestBudget(currency: string, amount: string, request: BudgetRequest = {}): Promise<void> {
+    return handled(this.#ask(() => requestBudget(this.#run, this.#context, currency, amount, request)));
+  }
+
   async guidance(): Promise<readonly Guidance[]> {
     await this.#interruption;
     return this.#run.askedQuestions?.takeGuidance() ?? [];
@@ -201,11 +218,8 @@ class RunningJobContext implements JobContext {
     if (this.#run.isLive) this.#run.say(type, JSON.stringify(payload));
   }
 
-  /** `amount` is exact. `value` is for those who read numbers only: rounded, and never beyond the safe integers. */
   #cost(name: string, units: bigint, currency: string): void {
-    const amount = formatAmount(units);
-    const value = Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(amount)));
-    this.#emit('metric', { name, value, unit: currency, amount });
+    this.#emit('metric', costMetric(name, units, currency));
   }
 
   #refuseWhenOver(): void {

@@ -5,7 +5,7 @@
  * (V2) Jobs that had ended can be asked about again. A job that had not started is started. One that was running
  *      fails with ABORTED, or is started again where its agent says so and nothing of its result was streamed yet.
  * (V3) A child of a job that was running fails: its parent will ask anew, if it is started again.
- * (V4) What a tree of jobs had spent stays spent (L4).
+ * (V4) What a tree of jobs had spent stays spent, and what was added to its budget stays added (L4).
  * (V5) A question that was open still is, where its job goes on; where not, it is withdrawn before the job's end.
  */
 import type { Agent } from '../agents/agent.js';
@@ -15,7 +15,9 @@ import { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
 import type { JobState } from '../protocol/job-state.js';
 import { requestedLease, type LeaseBounds } from '../protocol/lease.js';
+import type { Payload } from '../protocol/messages.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
+import { COST_REMAINING } from './cost-metric.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
 import { KEY_DOCUMENTS } from './idempotency.js';
@@ -24,6 +26,7 @@ import { JobBudget } from './job-budget.js';
 import { parseHead, type JobHead } from './job-head.js';
 import { JOB_RESTARTED, JobRun } from './job-run.js';
 import { withdrawOpen } from './questions/job-questions.js';
+import { raiseIn } from './questions/permissions.js';
 import { QuestionFold, type RecordedQuestion } from './questions/question.js';
 import { replay } from './replay.js';
 import { numberOfPart, SESSION_HEAD, sessionOfLog } from './session-log.js';
@@ -232,7 +235,11 @@ async function goOn(
     engine.jobs.finished(job);
     return 'failed';
   }
-  for (const [currency, spent] of await spentIn(engine, job, jobs)) job.origin.budget.charge(currency, spent);
+  const { raised, spent } = await accountOf(engine, job, jobs);
+  const { budget } = job.origin;
+  for (const [currency, amount] of raised)
+    if (budget.remainders().has(currency)) budget.raise(currency, amount);
+  for (const [currency, amount] of spent) budget.charge(currency, amount);
   const run = new JobRun(job, agent, head.arguments, engine);
   if (kept.questions.length > 0) run.questions.restore(kept.questions);
   engine.jobs.takeUp(run, attempt);
@@ -263,18 +270,31 @@ async function attemptAgain(engine: Engine, { job }: KeptJob, agent: Agent): Pro
   return attempt > maxAttempts ? aborted(`during each of ${maxAttempts} attempts`) : attempt;
 }
 
-/** (V4) What the job and all its descendants had been charged. */
-async function spentIn(engine: Engine, root: Job, jobs: ReadonlyMap<JobId, KeptJob>): Promise<Budget> {
+/** (V4) What the job and all its descendants had been charged, and what people had added to their budget. */
+async function accountOf(
+  engine: Engine,
+  root: Job,
+  jobs: ReadonlyMap<JobId, KeptJob>,
+): Promise<{ readonly spent: Budget; readonly raised: Budget }> {
   const spent = new Map<string, bigint>();
-  if (root.origin.budget.remainders().size === 0) return spent;
+  const raised = new Map<string, bigint>();
+  const account = { spent, raised };
+  if (root.origin.budget.remainders().size === 0) return account;
   for (const { job } of jobs.values()) {
     if (job.root !== root) continue;
     for await (const record of recordsOf(engine, job.id)) {
+      if (record.type === 'permission.grant') {
+        const raise = raiseIn(payloadOf(record) as Payload<'permission.grant'>);
+        if (raise !== undefined) add(raised, ...raise);
+      }
       if (record.type !== 'metric') continue;
       const { name, unit, amount } = payloadOf(record) as { name: string; unit: string; amount?: string };
-      if (amount === undefined || name === 'cost.budget.remaining') continue;
-      spent.set(unit, (spent.get(unit) ?? 0n) + parseAmount(amount));
+      if (amount !== undefined && name !== COST_REMAINING) add(spent, unit, parseAmount(amount));
     }
   }
-  return spent;
+  return account;
+}
+
+function add(sums: Map<string, bigint>, currency: string, amount: bigint): void {
+  sums.set(currency, (sums.get(currency) ?? 0n) + amount);
 }

@@ -156,7 +156,7 @@ describe('the question of the client SDK', () => {
   });
 });
 
-describe('from another terminal', () => {
+describe('from another terminal', { timeout: 60_000 }, () => {
   const env = { ARCP_TOKEN: 'secret-of-questions' };
   let serving: Serving;
 
@@ -219,5 +219,23 @@ describe('from another terminal', () => {
     const tail = await run('tail', job);
     expect(tail.code).toBe(1);
     expect(tail.stderr).toContain('CANCELLED: not today');
-  }, 20_000);
+  });
+
+  it('a permission is granted for as long as is said, or denied with a reason', async () => {
+    const asking = await Promise.all([
+      run('invoke', 'needs-permission', '--detach'),
+      run('invoke', 'needs-permission', '--detach'),
+    ]);
+    const [one = '', two = ''] = asking.map(({ stdout }) => stdout.trim());
+    expect((await run('questions')).stdout).toContain('May it? fs.write write /data/**');
+    expect((await run('answer', one, 'yes')).stderr).toContain('`arcp approve` answers it');
+    expect(await run('approve', one, '--lease', '10m')).toMatchObject({ code: 0 });
+    expect(await run('approve', two, '--deny', '--reason', 'not there')).toMatchObject({ code: 0 });
+    const { stdout } = await run('tail', one, '--json');
+    expect(jsonLines(stdout).find(({ type }) => type === 'permission.grant')).toMatchObject({
+      payload: { lease_seconds: 600 },
+    });
+    expect((await run('tail', two)).stderr).toContain('PERMISSION_DENIED: not there');
+    expect(await run('approve', two)).toMatchObject({ code: 1 });
+  });
 });

@@ -79,8 +79,12 @@ async function answerQuestions(job: Job, answers: Run['answers'] = []): Promise<
   for await (const question of job.questions()) {
     const answer = left.shift();
     if (answer === undefined) continue;
-    const { value, choice_id, message }: { value?: unknown; choice_id?: string; message?: string } =
-      answer.payload;
+    const {
+      value,
+      choice_id,
+      message,
+      reason,
+    }: { value?: unknown; choice_id?: string; message?: string; reason?: string } = answer.payload;
     switch (answer.type) {
       case 'human.input.response':
         await question.answer(value);
@@ -88,8 +92,11 @@ async function answerQuestions(job: Job, answers: Run['answers'] = []): Promise<
       case 'human.choice.response':
         await question.choose(choice_id ?? '');
         break;
+      case 'permission.grant':
+        await question.grant();
+        break;
       default:
-        await question.decline(message);
+        await question.decline(reason ?? message);
     }
   }
 }

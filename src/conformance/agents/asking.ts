@@ -45,4 +45,22 @@ const chooser = defineAgent({
   }),
 });
 
-export const askingAgents = [asker, chooser];
+const needsPermission = defineAgent({
+  name: 'needs-permission',
+  version: '1.0.0',
+  description:
+    'Asks for {permission="fs.write"} on {resource="/data/**"} to {operation="write"} and returns what the lease says that was granted.',
+  input: z.object({
+    permission: z.string().default('fs.write'),
+    resource: z.string().default('/data/**'),
+    operation: z.string().default('write'),
+    leaseSeconds: z.int().min(1).default(60),
+    expiresInMs: z.int().min(1).default(60_000),
+  }),
+  run: async (request, ctx) => {
+    const { permission, resource, operation } = await ctx.requestPermission(request);
+    return { permission, resource, operation };
+  },
+});
+
+export const askingAgents = [asker, chooser, needsPermission];

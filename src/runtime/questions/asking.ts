@@ -1,9 +1,20 @@
 /** From what an agent asks to the question that goes on the wire. What is wrong with it is thrown to the agent. */
-import type { AskOptions, Choice, ChooseOptions, QuestionOptions } from '../../agents/questions.js';
+import type {
+  AskOptions,
+  BudgetRequest,
+  Choice,
+  ChooseOptions,
+  PermissionLease,
+  PermissionRequest,
+  QuestionOptions,
+} from '../../agents/questions.js';
+import { formatAmount, isCurrency, parseAmount } from '../../protocol/cost-budget.js';
 import { ArcpError } from '../../protocol/errors.js';
+import type { Payload } from '../../protocol/messages.js';
 import { checkName, checkText } from '../agent-output.js';
 import type { EngineContext } from '../engine-context.js';
 import type { JobRun } from '../job-run.js';
+import { BUDGET_OPERATION, BUDGET_PERMISSION } from './permissions.js';
 
 /** The value that somebody answered with. */
 export async function ask(
@@ -40,6 +51,85 @@ export async function choose(
   };
   const answer = await run.questions.ask({ type: 'human.choice.request', payload }, keyOf(options));
   return answer.type === 'human.choice.response' ? answer.payload.choice_id : '';
+}
+
+/** The lease that somebody granted. */
+export async function requestPermission(
+  run: JobRun,
+  context: EngineContext,
+  request: PermissionRequest,
+): Promise<PermissionLease> {
+  run.refuseQuestions();
+  const { permission, resource, operation = '', leaseSeconds } = request;
+  if (permission === BUDGET_PERMISSION) {
+    throw new ArcpError('INVALID_ARGUMENT', `permission: ${BUDGET_PERMISSION} is asked for by requestBudget`);
+  }
+  const payload = permissionPayload({ permission, resource, operation, leaseSeconds }, request, context);
+  const { lease_id: leaseId = '', expires_at: expires = '' } = await grantOf(run, payload, request);
+  return { leaseId, permission, resource, operation, expiresAt: expires };
+}
+
+/** Resolves when the budget was raised. */
+export async function requestBudget(
+  run: JobRun,
+  context: EngineContext,
+  currency: string,
+  amount: string,
+  request: BudgetRequest,
+): Promise<void> {
+  run.refuseQuestions();
+  if (!isCurrency(currency)) throw new ArcpError('INVALID_ARGUMENT', 'that is not a currency');
+  const units = parseAmount(amount);
+  if (units === 0n) throw new ArcpError('INVALID_ARGUMENT', 'an amount of nothing raises no budget');
+  if (!run.job.origin.budget.remainders().has(currency)) {
+    throw new ArcpError('FAILED_PRECONDITION', `nothing bounds ${currency}: there is no budget to raise`);
+  }
+  const asked = {
+    permission: BUDGET_PERMISSION,
+    resource: `${currency}:${formatAmount(units)}`,
+    operation: BUDGET_OPERATION,
+    leaseSeconds: undefined,
+  };
+  await grantOf(run, permissionPayload(asked, request, context), request);
+}
+
+interface Asked {
+  readonly permission: string;
+  readonly resource: string;
+  readonly operation: string;
+  readonly leaseSeconds: number | undefined;
+}
+
+function permissionPayload(
+  { permission, resource, operation, leaseSeconds }: Asked,
+  { reason, expiresInMs }: BudgetRequest,
+  context: EngineContext,
+): Payload<'permission.request'> {
+  checkName('permission', permission);
+  checkText('resource', resource);
+  checkText('operation', operation);
+  if (reason !== undefined) checkText('reason', reason);
+  if (leaseSeconds !== undefined && !(Number.isSafeInteger(leaseSeconds) && leaseSeconds > 0)) {
+    throw new ArcpError('INVALID_ARGUMENT', 'leaseSeconds: expected whole seconds, at least one');
+  }
+  return {
+    permission,
+    resource,
+    operation,
+    expires_at: expiresAt(expiresInMs, context),
+    ...(reason === undefined ? {} : { reason }),
+    ...(leaseSeconds === undefined ? {} : { requested_lease_seconds: leaseSeconds }),
+  };
+}
+
+async function grantOf(
+  run: JobRun,
+  payload: Payload<'permission.request'>,
+  request: Pick<QuestionOptions, 'key'>,
+): Promise<Payload<'permission.grant'>> {
+  const answer = await run.questions.ask({ type: 'permission.request', payload }, keyOf(request));
+  if (answer.type === 'permission.grant') return answer.payload;
+  throw new ArcpError('INTERNAL', 'the permission was answered by something else');
 }
 
 function common(prompt: string, { destination, expiresInMs }: QuestionOptions, context: EngineContext) {

@@ -170,16 +170,24 @@ export class JobQuestions implements EventObserver {
     return question;
   }
 
+  /** The request that such an answer would settle. Throws like `find` and `answer`, and changes nothing. */
+  checked(id: string, answer: Answer): Request {
+    return this.#openFor(id, answer).request;
+  }
+
   /**
    * Takes an answer, and tells when the store has it. Throws INVALID_ARGUMENT where it does not fit: the question stays
    * open then.
    */
   answer(id: string, answer: Answer, cause: MessageId, told: (error?: ArcpError) => void): void {
-    const { id: found } = this.find(id);
-    const question = this.#all.get(found);
+    this.#settle(this.#openFor(id, answer), answer, told, cause);
+  }
+
+  #openFor(id: string, answer: Answer): Question {
+    const question = this.#all.get(this.find(id).id);
     if (question?.phase.kind !== 'open') throw noSuchQuestion();
     question.phase.check.check(answer);
-    this.#settle(question, answer, told, cause);
+    return question;
   }
 
   /** Nobody waits any more: withdraws what is open. The job goes on to its end. */
@@ -375,7 +383,7 @@ export function withdrawOpen(job: Job, recorded: readonly RecordedQuestion[], wh
 }
 
 /** Answers correlate to the question, and are caused by the message that brought them. */
-function fieldsOf(
+export function fieldsOf(
   { origin: { id, traceId } }: Job,
   correlation: string | undefined,
   causation: string | undefined,

@@ -13,7 +13,8 @@ import { placeOf } from '../message-places.js';
 import { ownJob } from '../own-job.js';
 import type { Session } from '../session.js';
 import { expiresAt } from './asking.js';
-import type { OpenQuestion } from './job-questions.js';
+import { fieldsOf, type OpenQuestion } from './job-questions.js';
+import { granted } from './permissions.js';
 import type { Answer } from './question.js';
 
 export const answerInput: Command<'human.input.response'> = (scene, envelope) => {
@@ -73,6 +74,31 @@ export const interrupt: Command<'interrupt'> = (scene, { id, payload }) => {
   engine.logger.info({ session: session.id, job: job.id }, 'job interrupted');
 };
 
+/** Gives the job what it asks to be allowed; see `permissions.ts` for who may give what. */
+export const grant: Command<'permission.grant'> = (scene, envelope) => {
+  const { engine, session } = scene;
+  const { payload } = envelope;
+  const { run, question } = askedQuestion(scene, envelope);
+  const request = run.questions.checked(question.id, { type: 'permission.grant', payload });
+  if (request.type !== 'permission.request') return;
+  const fields = fieldsOf(run.job, question.id, envelope.id);
+  const { answer, whenKept } = granted(run, engine, request.payload, payload, session.principal, fields);
+  take(scene, envelope, run, question, answer, whenKept);
+};
+
+export const deny: Command<'permission.deny'> = (scene, envelope) => {
+  const { run, question } = askedQuestion(scene, envelope);
+  const { payload } = envelope;
+  const request = run.questions.checked(question.id, { type: 'permission.deny', payload });
+  if (request.type !== 'permission.request') return;
+  const { permission, resource, operation } = request.payload;
+  const { reason } = payload;
+  take(scene, envelope, run, question, {
+    type: 'permission.deny',
+    payload: { permission, resource, operation, reason },
+  });
+};
+
 /** Whoever sends `human.*` can read it (decision 17). */
 function takesQuestions({ engine, session }: CommandScene): void {
   if (session.extensions.has(OPT_IN.human)) return;
@@ -102,7 +128,7 @@ interface Asked {
  * The question that an answer correlates to. Throws INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, or
  * FAILED_PRECONDITION where it is no longer open.
  */
-export function askedQuestion({ engine, session }: CommandScene, { correlation_id: id }: FromClient): Asked {
+function askedQuestion({ engine, session }: CommandScene, { correlation_id: id }: FromClient): Asked {
   if (id === undefined) {
     throw new ArcpError(
       'INVALID_ARGUMENT',
@@ -126,14 +152,19 @@ function runOf(engine: Engine, session: Session, questionId: string): JobRun {
 }
 
 /** Takes the answer, and acknowledges it once the store has it (L2). */
-export function take(
+function take(
   scene: CommandScene,
   { id }: { readonly id: MessageId },
   run: JobRun,
   question: OpenQuestion,
   answer: Answer,
+  whenKept: () => void = () => undefined,
 ): void {
-  run.questions.answer(question.id, answer, id, acknowledgement(scene, id));
+  const acknowledge = acknowledgement(scene, id);
+  run.questions.answer(question.id, answer, id, (error) => {
+    if (error === undefined) whenKept();
+    acknowledge(error);
+  });
   scene.engine.logger.info(
     { session: scene.session.id, job: run.job.id, question: question.id, type: answer.type },
     'question answered',

@@ -1,0 +1,99 @@
+/**
+ * What a `permission.grant` does (RFC 0001 §15.4). Who may give what (L4):
+ *
+ * (P1) The principal that a tree of jobs runs for may grant to each job of the tree, and nobody else. It stands above the
+ *      root, so that it gives of its own and no job gains from another.
+ * (P2) A grant is what was asked for, never more: the permission, the resource and the operation are those of the
+ *      request. How long it holds is for whoever grants it, within the job's own lease.
+ * (P3) A lease is the job's that asked, and not its children's. It does not reach beyond the job's worker profile.
+ * (P4) A budget is raised at the root, and what was added is handed down to the job that asked, so that at every moment
+ *      each parent has what its children have. The event says how much, so that it is the same after a restart.
+ */
+import { parseBudgetEntry, type Amount } from '../../protocol/cost-budget.js';
+import { ArcpError } from '../../protocol/errors.js';
+import type { Payload } from '../../protocol/messages.js';
+import { parseTimestamp } from '../../protocol/timestamp.js';
+import { COST_REMAINING, costMetric } from '../cost-metric.js';
+import type { EngineContext } from '../engine-context.js';
+import type { EnvelopeFields } from '../event-log.js';
+import type { JobRun } from '../job-run.js';
+import { grantLease } from './lease-grant.js';
+import type { Answer } from './question.js';
+
+type PermissionRequest = Payload<'permission.request'>;
+type PermissionGrant = Payload<'permission.grant'>;
+
+/** The permission that raises a budget: its resource is what is added, as `CURRENCY:amount`. */
+export const BUDGET_PERMISSION = 'cost.budget';
+export const BUDGET_OPERATION = 'raise';
+
+/** How long a lease holds when neither who asks nor who grants says so. */
+const DEFAULT_LEASE_SECONDS = 3_600;
+
+export interface Granted {
+  /** The event that says so. */
+  readonly answer: Answer;
+  /** What follows when the store has it. */
+  readonly whenKept: () => void;
+}
+
+/**
+ * Grants what was asked for.
+ * Throws INVALID_ARGUMENT for a time that makes no sense, or a resource that is no pattern.
+ */
+export function granted(
+  run: JobRun,
+  context: EngineContext,
+  asked: PermissionRequest,
+  given: PermissionGrant,
+  principal: string,
+  fields: EnvelopeFields,
+): Granted {
+  const { permission, resource, operation } = asked;
+  if (permission === BUDGET_PERMISSION) {
+    const payload = { permission, resource, operation, lease_seconds: 0, granted_by: principal };
+    const [currency, amount] = parseBudgetEntry(resource);
+    return {
+      answer: { type: 'permission.grant', payload },
+      whenKept: () => {
+        raiseBudget(run, currency, amount);
+      },
+    };
+  }
+  const now = context.clock.now();
+  const seconds = secondsOf(given, now) ?? asked.requested_lease_seconds ?? DEFAULT_LEASE_SECONDS;
+  if (seconds <= 0) throw new ArcpError('INVALID_ARGUMENT', 'the lease would have run out already');
+  const lease = grantLease(
+    run.job,
+    context,
+    { permission, resource, operation, forMs: 1_000 * seconds },
+    fields,
+  );
+  const payload = {
+    permission,
+    resource,
+    operation,
+    lease_seconds: Math.max(0, Math.floor((lease.expiresAt - now) / 1_000)),
+    lease_id: lease.id,
+    granted_by: principal,
+    expires_at: new Date(lease.expiresAt).toISOString(),
+  };
+  return { answer: { type: 'permission.grant', payload }, whenKept: () => undefined };
+}
+
+function secondsOf({ lease_seconds, expires_at }: PermissionGrant, now: number): number | undefined {
+  if (lease_seconds !== undefined) return lease_seconds;
+  const until = expires_at === undefined ? undefined : parseTimestamp(expires_at);
+  return until === undefined ? undefined : Math.floor((until - now) / 1_000);
+}
+
+/** (P4) */
+function raiseBudget(run: JobRun, currency: string, amount: Amount): void {
+  const remaining = run.job.origin.budget.raise(currency, amount);
+  if (run.isLive) run.job.emit('metric', costMetric(COST_REMAINING, remaining, currency));
+}
+
+/** What a job's granted requests added to its budget: for the fold after a restart. */
+export function raiseIn({ permission, resource }: PermissionGrant): readonly [string, Amount] | undefined {
+  return permission === BUDGET_PERMISSION ? parseBudgetEntry(resource) : undefined;
+}
