@@ -1,22 +1,28 @@
 /**
- * Leases: what a job was allowed, as `lease_request` asks for it, and whether a child's lies within its parent's.
- * 1. A lease bounds only what it names: no budget, no model patterns or no expiry is no bound of that kind.
- * 2. A request is echoed in `job.accepted.lease` exactly as it came, unknown members included.
- * 3. Authority only narrows (L4): where `leaseSubset` finds no violation, the child can do nothing that its parent
- *    could not. What the child does not name, it inherits.
- * Sources: arcp-core `permissions.rs` (`LeaseRequest` and its subset check); draft-1.1 §9.
+ * Leases: what a job was allowed, as `lease_request` asks for it. How a child's lies within its parent's is in
+ * `lease-subset.ts`.
+ *
+ * 1. No budget and no expiry is no bound of that kind. A lease that names a capability has what its patterns cover; what
+ *    of one that it does not name is in `closed`.
+ * 2. A root's lease that names any capability but `model.use` is a map in the sense of draft-1.1 §9: it is closed. One
+ *    that names none is only a bound, as arcp-core has them, and what its job may do beside is the operator's policy
+ *    (decision 26), as it is for a job without a lease.
+ * 3. A request is echoed in `job.accepted.lease` exactly as it came, unknown members included.
+ * Sources: arcp-core `permissions.rs` (`LeaseRequest`); draft-1.1 §9.
  */
 import { type Budget, parseBudget } from './cost-budget.js';
-import { formatAmount } from './decimal.js';
 import { ArcpError } from './errors.js';
-import { matchesModel, subsumesModel } from './model-pattern.js';
+import { capabilityOf, isVendorCapability, targetKind, type Capability } from './lease-capability.js';
+import { canonicalTargets, TargetPatterns } from './target-patterns.js';
 import { parseTimestamp } from './timestamp.js';
 
-/** What a lease bounds; what is absent is unbounded. */
+/** What a lease bounds. */
 export interface LeaseBounds {
   readonly budget?: Budget;
-  /** Patterns of model names, see `matchesModel`. */
-  readonly modelUse?: readonly string[];
+  /** Patterns by capability, in its dotted spelling. */
+  readonly capabilities?: ReadonlyMap<Capability, readonly string[]>;
+  /** Whether nothing may be done under a capability that is not named; else everything may. */
+  readonly closed?: boolean;
   /** Milliseconds since 1970. */
   readonly expiresAt?: number;
 }
@@ -26,9 +32,10 @@ export interface LeaseRequest extends LeaseBounds {
   readonly asked: Readonly<Record<string, unknown>>;
 }
 
-/** Limits on a request (L7). */
-export const MAX_MODEL_PATTERNS = 256;
-export const MAX_MODEL_PATTERN_LENGTH = 256;
+/** Limits on a request (L7): patterns of one capability, and characters of one pattern and of all together. */
+export const MAX_PATTERNS = 256;
+export const MAX_PATTERN_LENGTH = 256;
+export const MAX_PATTERN_CHARACTERS = 32_768;
 
 function refuse(what: string): never {
   throw new ArcpError('INVALID_ARGUMENT', `lease_request${what}`);
@@ -51,24 +58,54 @@ function isAbsent(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
-function readBudget(value: unknown): Pick<LeaseBounds, 'budget'> {
+/** The member in whichever spelling it has. A lease that has both is refused: neither may be dropped (L4). */
+function either(request: Readonly<Record<string, unknown>>, classic: string, dotted: string): unknown {
+  const [one, other] = [request[classic], request[dotted]];
+  if (!isAbsent(one) && !isAbsent(other)) refuse(`: ${classic} and ${dotted} are the same, name one`);
+  return isAbsent(one) ? other : one;
+}
+
+function readBudget(request: Readonly<Record<string, unknown>>): Pick<LeaseBounds, 'budget'> {
+  const value = either(request, 'cost_budget', 'cost.budget');
   if (isAbsent(value)) return {};
   if (!isTextList(value)) refuse('.cost_budget: expected a list of "CURRENCY:amount"');
   return { budget: parseBudget(value) };
 }
 
-function readModelUse(value: unknown): Pick<LeaseBounds, 'modelUse'> {
-  if (isAbsent(value)) return {};
+function readPatterns(member: string, capability: Capability, value: unknown): readonly string[] {
   if (
     !isTextList(value) ||
-    value.length > MAX_MODEL_PATTERNS ||
-    value.some((pattern) => pattern === '' || pattern.length > MAX_MODEL_PATTERN_LENGTH)
+    value.length > MAX_PATTERNS ||
+    value.some((pattern) => pattern === '' || pattern.length > MAX_PATTERN_LENGTH)
   ) {
-    refuse(
-      `.model_use: expected at most ${MAX_MODEL_PATTERNS} patterns of 1 to ${MAX_MODEL_PATTERN_LENGTH} characters`,
-    );
+    refuse(`.${member}: expected at most ${MAX_PATTERNS} patterns of 1 to ${MAX_PATTERN_LENGTH} characters`);
   }
-  return { modelUse: value };
+  for (const pattern of value) {
+    try {
+      new TargetPatterns(targetKind(capability), [pattern]);
+    } catch (error) {
+      refuse(`.${member}: ${JSON.stringify(pattern)}: ${ArcpError.from(error).message}`);
+    }
+  }
+  return value;
+}
+
+function readCapabilities(request: Readonly<Record<string, unknown>>): Pick<LeaseBounds, 'capabilities'> {
+  const capabilities = new Map<Capability, readonly string[]>();
+  let characters = 0;
+  for (const [member, value] of Object.entries(request)) {
+    const capability = capabilityOf(member);
+    // What a vendor's name has that is no list is the vendor's business.
+    if (capability === undefined || isAbsent(value)) continue;
+    if (isVendorCapability(capability) && !Array.isArray(value)) continue;
+    if (capabilities.has(capability)) refuse(`: ${capability} is named in both spellings, name it in one`);
+    const patterns = readPatterns(member, capability, value);
+    capabilities.set(capability, patterns);
+    for (const { length } of patterns) characters += length;
+  }
+  if (characters > MAX_PATTERN_CHARACTERS)
+    refuse(`: its patterns have more than ${MAX_PATTERN_CHARACTERS} characters together`);
+  return capabilities.size === 0 ? {} : { capabilities };
 }
 
 function readExpiry(value: unknown): Pick<LeaseBounds, 'expiresAt'> {
@@ -85,8 +122,8 @@ function readExpiry(value: unknown): Pick<LeaseBounds, 'expiresAt'> {
 export function parseLeaseRequest(value: unknown): LeaseRequest {
   if (!isObject(value)) refuse(': expected an object');
   return {
-    ...readBudget(value['cost_budget']),
-    ...readModelUse(value['model_use']),
+    ...readBudget(value),
+    ...readCapabilities(value),
     ...readExpiry(value['expires_at']),
     asked: value,
   };
@@ -104,84 +141,29 @@ export function requestedLease(payload: {
 }): LeaseRequest | undefined {
   const { lease_request: request, cost_budget: budget } = payload;
   if (isAbsent(request)) return isAbsent(budget) ? undefined : parseLeaseRequest({ cost_budget: budget });
-  if (isAbsent(budget) || !isObject(request) || !isAbsent(request['cost_budget'])) {
-    return parseLeaseRequest(request);
-  }
-  return parseLeaseRequest({ ...request, cost_budget: budget });
+  const isSilent = isObject(request) && isAbsent(request['cost_budget']) && isAbsent(request['cost.budget']);
+  return parseLeaseRequest(isAbsent(budget) || !isSilent ? request : { ...request, cost_budget: budget });
 }
 
-/** Whether a lease lets its job use the model. */
-export function allowsModel(lease: LeaseBounds, model: string): boolean {
-  return lease.modelUse?.some((pattern) => matchesModel(pattern, model)) ?? true;
+/** What a root may do beside what its lease names, by the operator's policy (decision 26). */
+export type UnnamedPolicy = 'allow' | 'refuse';
+
+/** The bounds of a root job (2). */
+export function rootBounds(lease: LeaseRequest | undefined, unnamed: UnnamedPolicy): LeaseBounds {
+  const { asked: _asked, ...bounds } = lease ?? { asked: {} };
+  const named = bounds.capabilities ?? new Map<Capability, readonly string[]>();
+  const isMap = [...named.keys()].some((capability) => capability !== 'model.use');
+  if (unnamed === 'refuse') return { ...bounds, closed: true };
+  if (!isMap) return bounds;
+  // Models that a map does not name are not its business.
+  const models = named.has('model.use') ? named : new Map([...named, ['model.use', ['*']] as const]);
+  return { ...bounds, capabilities: models, closed: true };
 }
 
-export type LeaseViolation =
-  | {
-      readonly capability: 'cost_budget';
-      readonly currency: string;
-      readonly requested: string;
-      /** Absent where the parent has no budget in that currency, but has one in others. */
-      readonly remaining?: string;
-    }
-  | { readonly capability: 'model_use'; readonly pattern: string }
-  | { readonly capability: 'expires_at'; readonly requested: string; readonly latest: string };
-
-function* violations(child: LeaseBounds, parent: LeaseBounds): Generator<LeaseViolation> {
-  if (parent.budget !== undefined) {
-    for (const [currency, amount] of child.budget ?? []) {
-      const left = parent.budget.get(currency);
-      if (left !== undefined && amount <= left) continue;
-      const remaining = left === undefined ? {} : { remaining: formatAmount(left) };
-      yield { capability: 'cost_budget', currency, requested: formatAmount(amount), ...remaining };
-    }
-  }
-  const allowed = parent.modelUse;
-  if (allowed !== undefined) {
-    for (const pattern of child.modelUse ?? []) {
-      if (!allowed.some((outer) => subsumesModel(outer, pattern))) yield { capability: 'model_use', pattern };
-    }
-  }
-  if (child.expiresAt !== undefined && parent.expiresAt !== undefined && child.expiresAt > parent.expiresAt) {
-    const [requested, latest] = [child.expiresAt, parent.expiresAt].map((ms) => new Date(ms).toISOString());
-    if (requested !== undefined && latest !== undefined)
-      yield { capability: 'expires_at', requested, latest };
-  }
-}
-
-function describe(violation: LeaseViolation): string {
-  switch (violation.capability) {
-    case 'cost_budget': {
-      const { currency, requested, remaining } = violation;
-      return remaining === undefined
-        ? `${requested} ${currency} where the parent has no ${currency}`
-        : `${requested} ${currency} where the parent has ${remaining} left`;
-    }
-    case 'model_use':
-      return `the models ${JSON.stringify(violation.pattern)}, which the parent may not all use`;
-    case 'expires_at':
-      return `until ${violation.requested} where the parent's lease ends at ${violation.latest}`;
-  }
-}
-
-/**
- * Checks that a child's lease lies within its parent's, whose `budget` is what it has left now (equal is within).
- * A child may set an expiry that its parent lacks: that narrows. (arcp-core refuses it.)
- * @returns LEASE_SUBSET_VIOLATION with every violation in its details, or `undefined` where there is none.
- */
-export function leaseSubset(child: LeaseBounds, parent: LeaseBounds): ArcpError | undefined {
-  const found = [...violations(child, parent)];
-  if (found.length === 0) return undefined;
-  const message = `the child's lease asks for more than the parent has: ${found.map(describe).join('; ')}`;
-  return new ArcpError('LEASE_SUBSET_VIOLATION', message, { details: { violations: found } });
-}
-
-/** The bounds a child runs under: its own where it names them, else its parent's; its budget is only what it names. */
-export function inheritBounds(child: LeaseBounds, parent: LeaseBounds): LeaseBounds {
-  const modelUse = child.modelUse ?? parent.modelUse;
-  const expiresAt = Math.min(child.expiresAt ?? Infinity, parent.expiresAt ?? Infinity);
-  return {
-    ...(child.budget === undefined ? {} : { budget: child.budget }),
-    ...(modelUse === undefined ? {} : { modelUse }),
-    ...(expiresAt === Infinity ? {} : { expiresAt }),
-  };
+/** Whether a lease lets its job do something, apart from its budget and its expiry. */
+export function allows(bounds: LeaseBounds, capability: Capability, target: string): boolean {
+  const patterns = bounds.capabilities?.get(capability);
+  if (patterns === undefined) return bounds.closed !== true;
+  const compiled = new TargetPatterns(targetKind(capability), patterns);
+  return canonicalTargets(compiled.kind, target).every((form) => compiled.covers(form));
 }

@@ -1,6 +1,7 @@
 /** What the store keeps of a job beside its events: what it takes to go on with it after a restart. No client sees it. */
 import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
+import type { LeaseBounds } from '../protocol/lease.js';
 import type { Priority } from '../protocol/priority.js';
 import type { Job } from './job.js';
 
@@ -22,9 +23,8 @@ export interface JobHead {
   readonly arguments: unknown;
   /** As it was asked for. */
   readonly lease?: Readonly<Record<string, unknown>> | undefined;
-  /** Its own and its ancestors'. */
-  readonly expiresAt?: number | undefined;
-  readonly modelUse?: readonly string[] | undefined;
+  /** Its own and its ancestors'; the budget apart. */
+  readonly bounds?: StoredBounds | undefined;
   readonly key?: RememberedKey | undefined;
 }
 
@@ -35,6 +35,25 @@ export interface RememberedKey {
   readonly request: string;
 }
 
+/** Bounds as JSON has them. */
+export interface StoredBounds {
+  readonly capabilities?: readonly (readonly [string, readonly string[]])[] | undefined;
+  readonly closed?: boolean | undefined;
+  readonly expiresAt?: number | undefined;
+}
+
+function storedBounds({ capabilities, closed, expiresAt }: LeaseBounds): StoredBounds {
+  return { capabilities: capabilities && [...capabilities], closed, expiresAt };
+}
+
+export function restoredBounds({ capabilities, closed, expiresAt }: StoredBounds = {}): LeaseBounds {
+  return {
+    ...(capabilities === undefined ? {} : { capabilities: new Map(capabilities) }),
+    ...(closed === undefined ? {} : { closed }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+}
+
 export function headText(
   origin: Omit<Job['origin'], 'budget'>,
   rest: Pick<JobHead, 'arguments' | 'lease' | 'key'>,
@@ -43,8 +62,7 @@ export function headText(
   const head: JobHead = {
     ...plain,
     parentId: parent?.id,
-    expiresAt: bounds.expiresAt,
-    modelUse: bounds.modelUse,
+    bounds: storedBounds(bounds),
     ...rest,
   };
   return JSON.stringify(head);

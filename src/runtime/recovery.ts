@@ -14,7 +14,7 @@ import { parseAmount, type Budget } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
 import type { JobState } from '../protocol/job-state.js';
-import { requestedLease, type LeaseBounds } from '../protocol/lease.js';
+import { requestedLease } from '../protocol/lease.js';
 import type { Payload } from '../protocol/messages.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
 import { COST_REMAINING } from './cost-metric.js';
@@ -23,7 +23,7 @@ import type { Engine } from './engine.js';
 import { KEY_DOCUMENTS } from './idempotency.js';
 import { Job } from './job.js';
 import { JobBudget } from './job-budget.js';
-import { parseHead, type JobHead } from './job-head.js';
+import { parseHead, restoredBounds, type JobHead } from './job-head.js';
 import { JOB_RESTARTED, JobRun } from './job-run.js';
 import { withdrawOpen } from './questions/job-questions.js';
 import { raiseIn } from './questions/permissions.js';
@@ -117,11 +117,7 @@ function keptJob(
     parent === undefined && asked !== undefined
       ? new JobBudget(asked, head.budgetPolicy)
       : JobBudget.unbounded;
-  const bounds: LeaseBounds = {
-    ...(head.expiresAt === undefined ? {} : { expiresAt: head.expiresAt }),
-    ...(head.modelUse === undefined ? {} : { modelUse: head.modelUse }),
-  };
-  const { arguments: _arguments, key, parentId: _parentId, ...origin } = head;
+  const { arguments: _arguments, key, parentId: _parentId, bounds, ...origin } = head;
   const job = new Job(
     {
       ...origin,
@@ -132,7 +128,7 @@ function keptJob(
       delegateId: origin.delegateId,
       parent,
       budget,
-      bounds,
+      bounds: restoredBounds(bounds),
     },
     engine,
   );

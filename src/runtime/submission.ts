@@ -8,7 +8,8 @@ import { parseAgentRef, type AgentRef } from '../protocol/agent-ref.js';
 import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { SessionId } from '../protocol/ids.js';
-import { inheritBounds, leaseSubset, requestedLease, type LeaseBounds } from '../protocol/lease.js';
+import { requestedLease, rootBounds, type LeaseBounds } from '../protocol/lease.js';
+import { inheritBounds, leaseSubset } from '../protocol/lease-subset.js';
 import type { EngineContext } from './engine-context.js';
 import { newTraceId } from './ids.js';
 import { headText, type RememberedKey } from './job-head.js';
@@ -94,7 +95,7 @@ export function prepareJob(
   } else {
     checkPlaceInTree(parent, context);
   }
-  const bounds = parent === undefined ? asked : boundsOfChild(asked, parent);
+  const bounds = parent === undefined ? rootBounds(lease, 'allow') : boundsOfChild(asked, parent);
   const budget =
     parent === undefined && asked.budget === undefined
       ? JobBudget.unbounded

@@ -3,24 +3,27 @@ import { describe, expect, it } from 'vitest';
 import { formatBudget, parseBudget } from '../../src/protocol/cost-budget.js';
 import { ArcpError } from '../../src/protocol/errors.js';
 import {
-  allowsModel,
-  inheritBounds,
-  leaseSubset,
-  MAX_MODEL_PATTERNS,
+  allows,
+  MAX_PATTERNS,
   parseLeaseRequest,
   requestedLease,
+  rootBounds,
   type LeaseBounds,
-  type LeaseViolation,
 } from '../../src/protocol/lease.js';
+import { inheritBounds, leaseSubset, type LeaseViolation } from '../../src/protocol/lease-subset.js';
 import { fixtureCases } from '../spec-fixtures/load.js';
 import { errorOf } from './error-of.js';
 
 interface Case {
-  readonly input: { readonly child: unknown; readonly parent: unknown };
+  readonly input: { readonly child: unknown; readonly parent: unknown; readonly closed?: true };
   readonly expect:
     | { readonly error: 'INVALID_ARGUMENT' }
     | { readonly error: 'LEASE_SUBSET_VIOLATION'; readonly violations: readonly string[] }
-    | { readonly error?: never; readonly expires_at?: string; readonly model_use?: readonly string[] };
+    | {
+        readonly error?: never;
+        readonly expires_at?: string;
+        readonly capabilities?: Readonly<Record<string, readonly string[]>>;
+      };
 }
 
 function violationsOf(error: ArcpError | undefined): readonly LeaseViolation[] {
@@ -31,7 +34,7 @@ function violationsOf(error: ArcpError | undefined): readonly LeaseViolation[] {
 
 describe('leases', () => {
   it.each(fixtureCases<Case>('subset.json'))('$id: $shows', ({ input, expect: expected }) => {
-    const parent = parseLeaseRequest(input.parent);
+    const parent: LeaseBounds = { ...parseLeaseRequest(input.parent), closed: input.closed === true };
     if (expected.error === 'INVALID_ARGUMENT') {
       expect(errorOf(ArcpError, () => parseLeaseRequest(input.child)).code).toBe('INVALID_ARGUMENT');
       return;
@@ -46,7 +49,9 @@ describe('leases', () => {
     expect(violation).toBeUndefined();
     const bounds = inheritBounds(child, parent);
     expect(bounds.budget).toEqual(child.budget);
-    expect(bounds.modelUse).toEqual(expected.model_use);
+    const capabilities = bounds.capabilities && Object.fromEntries(bounds.capabilities);
+    expect(capabilities).toEqual(expected.capabilities);
+    expect(bounds.closed ?? false).toBe(input.closed ?? false);
     const expiresAt = bounds.expiresAt === undefined ? undefined : new Date(bounds.expiresAt).toISOString();
     expect(expiresAt).toBe(expected.expires_at);
   });
@@ -64,9 +69,9 @@ describe('leases', () => {
     });
     const error = leaseSubset(child, parent);
     expect(violationsOf(error)).toEqual([
-      { capability: 'cost_budget', currency: 'USD', requested: '9.5', remaining: '5' },
-      { capability: 'cost_budget', currency: 'GBP', requested: '1' },
-      { capability: 'model_use', pattern: 'z*' },
+      { capability: 'cost.budget', currency: 'USD', requested: '9.5', remaining: '5' },
+      { capability: 'cost.budget', currency: 'GBP', requested: '1' },
+      { capability: 'model.use', pattern: 'z*' },
       {
         capability: 'expires_at',
         requested: '2031-01-01T00:00:00.000Z',
@@ -75,7 +80,7 @@ describe('leases', () => {
     ]);
     expect(error?.message).toBe(
       "the child's lease asks for more than the parent has: 9.5 USD where the parent has 5 left; " +
-        '1 GBP where the parent has no GBP; the models "z*", which the parent may not all use; ' +
+        '1 GBP where the parent has no GBP; model.use of "z*", which the parent may not all do; ' +
         "until 2031-01-01T00:00:00.000Z where the parent's lease ends at 2030-01-01T00:00:00.000Z",
     );
   });
@@ -85,7 +90,7 @@ describe('leases', () => {
       zeta: { nested: [1, null] },
       cost_budget: ['USD:5.00'],
       expires_at: '2030-01-01T02:00:00+02:00',
-      'cost.budget': ['USD:1'],
+      'fs.execute': ['USD:1'],
       ['__proto__']: 'an own member',
     };
     const text = JSON.stringify(asked);
@@ -97,15 +102,18 @@ describe('leases', () => {
   it('a pattern with a lone surrogate is refused, and their number is bounded (L7)', () => {
     expect(() => parseLeaseRequest({ model_use: ['\ud800'] })).toThrow('model_use');
     const patterns = (count: number) => ({ model_use: Array.from({ length: count }, (_, i) => `m${i}`) });
-    expect(() => parseLeaseRequest(patterns(MAX_MODEL_PATTERNS))).not.toThrow();
-    expect(() => parseLeaseRequest(patterns(MAX_MODEL_PATTERNS + 1))).toThrow('model_use');
+    expect(() => parseLeaseRequest(patterns(MAX_PATTERNS))).not.toThrow();
+    expect(() => parseLeaseRequest(patterns(MAX_PATTERNS + 1))).toThrow('model_use');
   });
 
   it('without patterns every model is allowed; with none of them, none is', () => {
-    expect(allowsModel({}, 'any')).toBe(true);
-    expect(allowsModel({ modelUse: [] }, 'any')).toBe(false);
-    expect(allowsModel({ modelUse: ['x', 'a*b'] }, 'abXb')).toBe(true);
-    expect(allowsModel({ modelUse: ['x', 'a*b'] }, 'abXc')).toBe(false);
+    const using = (...patterns: string[]): LeaseBounds => ({
+      capabilities: new Map([['model.use', patterns]]),
+    });
+    expect(allows({}, 'model.use', 'any')).toBe(true);
+    expect(allows(using(), 'model.use', 'any')).toBe(false);
+    expect(allows(using('x', 'a*b'), 'model.use', 'abXb')).toBe(true);
+    expect(allows(using('x', 'a*b'), 'model.use', 'abXc')).toBe(false);
   });
 
   it('reading a request fails with nothing but INVALID_ARGUMENT, whatever it is (L6)', () => {
@@ -157,7 +165,7 @@ describe('requestedLease', () => {
   it('keeps the cost_budget where lease_request says nothing of budgets, and echoes both (L4)', () => {
     const lease = requestedLease({ lease_request: { model_use: ['a'] }, cost_budget: ['USD:5'] });
     expect(lease?.asked).toEqual({ model_use: ['a'], cost_budget: ['USD:5'] });
-    expect(lease?.modelUse).toEqual(['a']);
+    expect(lease?.capabilities).toEqual(new Map([['model.use', ['a']]]));
     expect(lease?.budget).toEqual(parseBudget(['USD:5']));
   });
 
@@ -172,16 +180,72 @@ describe('requestedLease', () => {
   });
 });
 
+describe('the bounds of a root job (decision 26)', () => {
+  const bounds = (request: object | undefined, unnamed: 'allow' | 'refuse'): LeaseBounds =>
+    rootBounds(request === undefined ? undefined : parseLeaseRequest(request), unnamed);
+  const may = (lease: LeaseBounds) =>
+    [
+      ['fs.read', '/a'],
+      ['net.fetch', 'https://h/'],
+      ['model.use', 'm'],
+      ['arcpx.acme.gpu.v1', 'x'],
+    ]
+      .filter(([capability = '', target = '']) => allows(lease, capability, target))
+      .map(([capability]) => capability);
+
+  it('without a lease are the policy', () => {
+    expect(may(bounds(undefined, 'allow'))).toEqual([
+      'fs.read',
+      'net.fetch',
+      'model.use',
+      'arcpx.acme.gpu.v1',
+    ]);
+    expect(may(bounds(undefined, 'refuse'))).toEqual([]);
+  });
+
+  it('with a lease that names capabilities are those, and any model', () => {
+    expect(may(bounds({ 'fs.read': ['/a'] }, 'allow'))).toEqual(['fs.read', 'model.use']);
+    expect(may(bounds({ 'fs.read': ['/a'] }, 'refuse'))).toEqual(['fs.read']);
+    expect(may(bounds({ fs_read: ['/b'], model_use: ['n'] }, 'allow'))).toEqual([]);
+    expect(may(bounds({ 'arcpx.acme.gpu.v1': ['x'] }, 'allow'))).toEqual(['model.use', 'arcpx.acme.gpu.v1']);
+  });
+
+  it('with a lease that only bounds are the policy within it', () => {
+    expect(may(bounds({ model_use: ['n'], cost_budget: ['USD:1'] }, 'allow'))).toEqual([
+      'fs.read',
+      'net.fetch',
+      'arcpx.acme.gpu.v1',
+    ]);
+    expect(may(bounds({ model_use: ['m'] }, 'refuse'))).toEqual(['model.use']);
+  });
+});
+
 const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*'), minLength: 1, maxLength: 3 });
 const budget = fc
   .uniqueArray(fc.tuple(fc.constantFrom('USD', 'EUR'), fc.bigInt({ min: 0n, max: 3n })), {
     selector: ([currency]) => currency,
   })
   .map((entries) => new Map(entries));
-const bounds: fc.Arbitrary<LeaseBounds> = fc.record(
-  { budget, modelUse: fc.array(pattern, { maxLength: 3 }), expiresAt: fc.nat(3) },
-  { requiredKeys: [] },
-);
+const paths = fc.constantFrom('/a', '/a/*', '/a/**', '/*', '/a*', '/b', '**');
+const capabilities = fc
+  .record(
+    { 'model.use': fc.array(pattern, { maxLength: 3 }), 'fs.read': fc.array(paths, { maxLength: 2 }) },
+    { requiredKeys: [] },
+  )
+  .map((record) => new Map<string, string[]>(Object.entries(record)));
+const bounds: fc.Arbitrary<LeaseBounds> = fc
+  .record({ budget, capabilities, expiresAt: fc.nat(3), closed: fc.constant(true) }, { requiredKeys: [] })
+  .map(({ capabilities, ...rest }) =>
+    capabilities === undefined || capabilities.size === 0 ? rest : { capabilities, ...rest },
+  );
+
+const FILES = ['/', '/a', '/a/b', '/a/b/c', '/ab', '/b', '/c', '/b/c', '/ab/c'];
+
+/** Everything that the lease allows of models and files. */
+function allowed(lease: LeaseBounds): string[] {
+  const models = MODELS.filter((model) => model !== '' && allows(lease, 'model.use', model));
+  return [...models, ...FILES.filter((file) => allows(lease, 'fs.read', file))];
+}
 
 /** Model names enough to tell patterns of up to three characters over a and b apart. */
 const MODELS = ['', 'a', 'b', 'z'].flatMap((x) =>
@@ -195,14 +259,16 @@ describe('laws of narrowing (L4)', () => {
     fc.assert(
       fc.property(bounds, bounds, (child, parent) => {
         const given = inheritBounds(child, parent);
-        const models = MODELS.every((model) => !allowsModel(given, model) || allowsModel(parent, model));
+        const parents = new Set(allowed(parent));
+        const within = allowed({ ...child, closed: true }).every((target) => parents.has(target));
+        expect(!within || allowed(given).every((target) => parents.has(target))).toBe(true);
         const spends = [...(child.budget ?? [])].every(
           ([currency, amount]) =>
             parent.budget === undefined || amount <= (parent.budget.get(currency) ?? -1n),
         );
         const asked = child.expiresAt ?? parent.expiresAt ?? Infinity;
         const expiry = asked <= (parent.expiresAt ?? Infinity);
-        expect(leaseSubset(child, parent) === undefined).toBe(models && spends && expiry);
+        expect(leaseSubset(child, parent) === undefined).toBe(within && spends && expiry);
         expect((given.expiresAt ?? Infinity) <= (parent.expiresAt ?? Infinity)).toBe(true);
       }),
       { numRuns: 3000 },
@@ -219,15 +285,15 @@ describe('laws of narrowing (L4)', () => {
     );
   });
 
-  it('models and expiry never widen along a chain of any length', () => {
+  it('targets and expiry never widen along a chain of any length', () => {
     fc.assert(
       fc.property(fc.array(bounds, { minLength: 1, maxLength: 6 }), ([root, ...descendants]) => {
         let held: LeaseBounds = root ?? {};
         for (const asked of descendants) {
           if (leaseSubset(asked, held) !== undefined) continue;
           const next = inheritBounds(asked, held);
-          for (const model of MODELS)
-            if (allowsModel(next, model)) expect(allowsModel(held, model)).toBe(true);
+          const before = new Set(allowed(held));
+          expect(allowed(next).filter((target) => !before.has(target))).toEqual([]);
           expect((next.expiresAt ?? Infinity) <= (held.expiresAt ?? Infinity)).toBe(true);
           held = next;
         }

@@ -40,11 +40,15 @@ export const READERS = {
   'fleet/runs.json': 'protocol/fleet/types.test.ts',
   'fleet/tasks.json': 'protocol/fleet/types.test.ts',
   'fleet/workers.json': 'protocol/fleet/types.test.ts',
+  'lease-containment.json': 'protocol/target-patterns.test.ts',
+  'lease-patterns.json': 'protocol/target-patterns.test.ts',
+  'lease-targets.json': 'protocol/target-patterns.test.ts',
   'negotiation.json': 'protocol/capabilities.test.ts',
   'resolution.json': 'protocol/inventory.test.ts',
   'result-chunks.json': 'protocol/result-chunks.test.ts',
   'subset.json': 'protocol/lease.test.ts',
   'transitions.json': 'protocol/job-state.test.ts',
+  'worker-profiles.json': 'protocol/worker-profile.test.ts',
 } as const satisfies Record<string, string>;
 
 export type FixtureFile = keyof typeof READERS;
