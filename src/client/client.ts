@@ -1,6 +1,7 @@
 /** The client: one session with a runtime, for as many jobs as you like. Made by `connect`. */
 import { ArcpError, isId, type InventoryEntry, type JobId, type Payload } from '../protocol/index.js';
 import type { Clock } from '../clock.js';
+import { ClientArtifacts } from './artifacts.js';
 import type { CancelOptions, Job } from './job.js';
 import type { ClientEvents } from './listeners.js';
 import type { Question, QuestionRequest } from './question.js';
@@ -63,6 +64,8 @@ export interface CloseOptions {
 }
 
 export class Client {
+  /** What the principal keeps at the runtime: files, large results. */
+  readonly artifacts: ClientArtifacts;
   readonly #session: ClientSession;
   readonly #clock: Clock;
   #closing: Promise<void> | undefined;
@@ -71,6 +74,7 @@ export class Client {
   constructor(session: ClientSession, clock: Clock) {
     this.#session = session;
     this.#clock = clock;
+    this.artifacts = new ClientArtifacts(session);
   }
 
   /** The session that is open, or that was last. Another one after a reconnect that could not resume. */

@@ -27,6 +27,8 @@ export interface Command<T, Type extends MessageType = MessageType> {
   readonly repeat: 'same-id' | 'fresh-id';
   /** Reads an envelope whose `correlation_id` is this command's id. A `nack` has been dealt with before. */
   readonly read: (envelope: AnyEnvelope, size: number) => Answer<T>;
+  /** What a refusal means once the command was sent more than once, where that is no refusal: it may have been done. */
+  readonly refusedRepeat?: (error: ArcpError) => Answer<T> | undefined;
 }
 
 export interface OutboundMessage<Type extends MessageType = MessageType> {

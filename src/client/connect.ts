@@ -18,7 +18,7 @@ export interface ConnectOptions {
   readonly token?: string;
   /** What the runtime is told of the client. Default `CLIENT_INFO`. */
   readonly clientInfo?: { readonly kind: string; readonly version: string };
-  /** Replaces single entries of the default: streaming, durable jobs, delegation, and questions to people. */
+  /** Replaces single entries of the default: streaming, durable jobs, artifacts, delegation, and questions to people. */
   readonly capabilities?: Capabilities;
   /** Answers a `session.challenge`. Without it a challenged session is UNAUTHENTICATED. */
   readonly respond?: (challenge: Payload<'session.challenge'>) => string | Promise<string>;
@@ -62,6 +62,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         durable_jobs: true,
         human_input: true,
         interrupt: true,
+        artifacts: true,
         ...(token === undefined ? { anonymous: true } : {}),
         extensions: [OPT_IN.delegate, OPT_IN.human],
         ...options.capabilities,

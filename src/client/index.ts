@@ -1,5 +1,7 @@
 /** The client SDK: connect to a runtime, start jobs, watch them, take their results. Runs in Node and in a browser. */
 export { connect, CLIENT_INFO, type ConnectOptions, type Dial } from './connect.js';
+export type { ClientArtifacts, FetchArtifactOptions, PutArtifactOptions } from './artifacts.js';
+export type { FetchedArtifact } from './fetched-artifact.js';
 export type {
   Client,
   CloseOptions,
@@ -20,4 +22,11 @@ export type { WatchedJob } from './watched-job.js';
 export { DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';
 export { CLIENT_LIMITS, clientLimits, DEFAULT_CLIENT_LIMITS, type ClientLimits } from './limits.js';
 export type { Clock, Timer } from '../clock.js';
-export { ArcpError, ResultChunkError, type ErrorCode, type ErrorPayload } from '../protocol/index.js';
+export {
+  ArcpError,
+  ResultChunkError,
+  type ArtifactRef,
+  type ArtifactSource,
+  type ErrorCode,
+  type ErrorPayload,
+} from '../protocol/index.js';

@@ -45,6 +45,16 @@ export const CLIENT_LIMITS = {
     meaning:
       'One outbound frame; a larger command is refused here, since the runtime would close the socket.',
   },
+  artifactPartBytes: {
+    default: 1_048_576,
+    unit: 'bytes',
+    meaning: 'Content of an artifact in one message, put or fetched.',
+  },
+  artifactPartsInFlight: {
+    default: 2,
+    unit: 'count',
+    meaning: 'Parts of artifacts that the client has sent and waits for the answer to; the next one waits.',
+  },
   historyEvents: {
     default: 1_000,
     unit: 'count',
@@ -69,7 +79,7 @@ export const CLIENT_LIMITS = {
     default: 268_435_456,
     unit: 'bytes',
     meaning:
-      'Decoded data of one streamed result that is held for `result()` or for a slow reader of `chunks()`.',
+      'Decoded data of one streamed result that is held for `result()` or for a slow reader of `chunks()`, or of one artifact that is held for `bytes()`.',
   },
 } as const satisfies Record<string, LimitRule>;
 

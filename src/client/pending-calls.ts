@@ -8,7 +8,14 @@
  */
 import { ArcpError, type AnyEnvelope, type MessageId } from '../protocol/index.js';
 import type { Clock, Timer } from '../clock.js';
-import { encodeBody, exceedsBytes, newMessageId, type Command, type FrameBody } from './command.js';
+import {
+  encodeBody,
+  exceedsBytes,
+  newMessageId,
+  type Answer,
+  type Command,
+  type FrameBody,
+} from './command.js';
 import type { ClientLimits } from './limits.js';
 
 interface Call {
@@ -77,9 +84,9 @@ export class PendingCalls {
         id: newMessageId(),
         sends: 0,
         answer: (envelope, size) => {
-          const answer: ReturnType<typeof command.read> =
+          const answer =
             envelope.type === 'nack'
-              ? { kind: 'refused', error: ArcpError.fromPayload(envelope.payload) }
+              ? refusalOf(command, ArcpError.fromPayload(envelope.payload), call.sends)
               : command.read(envelope, size);
           if (answer.kind === 'unrelated') return false;
           settled();
@@ -176,6 +183,10 @@ export class PendingCalls {
       );
     }
   }
+}
+
+function refusalOf<T>(command: Command<T>, error: ArcpError, sends: number): Answer<T> {
+  return (sends > 1 ? command.refusedRepeat?.(error) : undefined) ?? { kind: 'refused', error };
 }
 
 function abortError(type: string, signal: AbortSignal): ArcpError {

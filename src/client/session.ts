@@ -37,6 +37,7 @@ import type { ResumePoint } from './handshake.js';
 import { isJobEvent, isTerminalType } from './job-event.js';
 import { JobTree } from './job-tree.js';
 import { cancelledError, type CancelOptions, type Job, type JobHost } from './job.js';
+import type { ClientLimits } from './limits.js';
 import { Listeners } from './listeners.js';
 import { OpenQuestions } from './open-questions.js';
 import { PendingCalls } from './pending-calls.js';
@@ -99,6 +100,10 @@ export class ClientSession implements ConnectionOwner {
   get current(): OpenSession {
     if (this.#current === undefined) throw new ArcpError('FAILED_PRECONDITION', 'no session was opened yet');
     return this.#current;
+  }
+
+  get limits(): ClientLimits {
+    return this.#settings.limits;
   }
 
   /** Calls and jobs that are still followed. */

@@ -1,5 +1,6 @@
 /** The language: envelopes, messages and the rules that need no runtime. Pure; runs in a browser. */
 export * from './agent-ref.js';
+export * from './artifact-parts.js';
 export * from './base64.js';
 export * from './capabilities.js';
 export * from './cost-budget.js';
@@ -19,6 +20,7 @@ export * from './result-chunks.js';
 export { canonicalTargets, TargetPatterns } from './target-patterns.js';
 export * from './worker-profile.js';
 export { parseWorkerProfile, requestedProfile } from './worker-profile-json.js';
+export type { ArtifactRef } from './payloads/artifacts.js';
 export { LOG_LEVELS } from './payloads/telemetry.js';
 export { STREAM_KINDS, type StreamKind } from './payloads/streams.js';
 export { isJsonObject, knownErrorCode, type JsonObject } from './scalars.js';

@@ -66,7 +66,7 @@ export const releaseArtifact: Command<'artifact.release'> = (scene, { id, payloa
 
 /** Does what takes its time; what it rejects with is the answer then (L6). */
 function answer({ engine, session, peer }: CommandScene, id: string, run: () => Promise<void>): void {
-  run().catch((error: unknown) => {
+  engine.artifacts.onTheWire(session.identity, run).catch((error: unknown) => {
     const refused = ArcpError.from(error);
     const { code, message } = refused;
     engine.logger.info({ session: session.id, code, reason: message }, 'command refused');

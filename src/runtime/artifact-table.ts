@@ -83,6 +83,11 @@ export class ArtifactTable {
     this.#quotas = new ArtifactQuotas(context.limits);
   }
 
+  /** Does what a client asks for, unless too much is on its way for its principal: RESOURCE_EXHAUSTED. */
+  onTheWire<T>({ quota }: ArtifactOwner, run: () => Promise<T>): Promise<T> {
+    return this.#quotas.whileInFlight(quota, run);
+  }
+
   /**
    * Takes a part. Rejects with INVALID_ARGUMENT for one that is malformed or whose hash is wrong, OUT_OF_RANGE for one
    * that does not follow what is there, RESOURCE_EXHAUSTED at a limit, UNAVAILABLE when it cannot be stored.
@@ -90,10 +95,8 @@ export class ArtifactTable {
   put(owner: ArtifactOwner, given: ArtifactPart): Promise<PutOutcome> {
     return this.#tracked(async () => {
       const part = this.#checked(given);
-      return this.#quotas.whileInFlight(owner.quota, () => {
-        const artifact = this.#artifactFor(owner, part);
-        return artifact.inTurn(() => this.#take(artifact, part));
-      });
+      const artifact = this.#artifactFor(owner, part);
+      return artifact.inTurn(() => this.#take(artifact, part));
     });
   }
 
@@ -118,8 +121,7 @@ export class ArtifactTable {
       const from = offset ?? 0;
       if (from > size) throw outOfRange(`the artifact has ${size} bytes`, size);
       const length = Math.min(limit ?? maxChunkBytes, maxChunkBytes, size - from);
-      const read = (): Promise<Uint8Array> => this.#context.store.blobs.read(id, from, length);
-      const bytes = await this.#quotas.whileInFlight(owner.quota, read).catch((error: unknown) => {
+      const bytes = await this.#context.store.blobs.read(id, from, length).catch((error: unknown) => {
         this.#own(owner, id); // released meanwhile
         throw this.#failure(error, id, 'cannot read an artifact');
       });

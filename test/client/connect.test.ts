@@ -22,6 +22,7 @@ describe('connect', () => {
         human_input: true,
         interrupt: true,
         extensions: ['arcpx.arcp.delegate.v1', 'arcpx.arcp.human.v1'],
+        artifacts: true,
       },
     });
     expect(client.session).toMatchObject({ id: 'sess_1', runtime: { kind: 'fake' } });
@@ -48,6 +49,7 @@ describe('connect', () => {
       durable_jobs: true,
       human_input: true,
       interrupt: true,
+      artifacts: true,
       extensions: [],
       heartbeat_interval_seconds: 5,
     });
