@@ -1,8 +1,14 @@
 /** `arcp-runtime`: host agents and open them to clients over ARCP. */
 export type {
   Agent,
+  AgentArtifactPart,
+  AgentArtifactPiece,
+  ArtifactOptions,
+  ArtifactReader,
+  ArtifactResultOptions,
   ChildJob,
   ChildOutcome,
+  ChunkedResultOptions,
   DelegateOptions,
   JobContext,
   Json,
@@ -25,9 +31,11 @@ export type {
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
 export { listen, type ListenOptions, type Server } from './listen.js';
+export type { ArtifactSource } from './protocol/artifact-parts.js';
 export { amountFromNumber, formatAmount, parseAmount } from './protocol/cost-budget.js';
 export { ArcpError, ERRORS, type ErrorCode } from './protocol/errors.js';
 export type { Inventory, InventoryEntry } from './protocol/inventory.js';
+export type { ArtifactRef } from './protocol/payloads/artifacts.js';
 export {
   anonymous,
   bearerTokens,

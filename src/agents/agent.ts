@@ -4,6 +4,8 @@
  */
 import type { Writable } from 'node:stream';
 import type { ZodType } from 'zod';
+import type { ArtifactSource } from '../protocol/artifact-parts.js';
+import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import type {
   AskOptions,
   BudgetRequest,
@@ -75,10 +77,26 @@ export interface JobContext {
   heartbeat(options?: { readonly deadlineMs?: number }): void;
   /** Sets the `summary` of `job.completed`. */
   summarize(summary: string): void;
-  /** Opens the streamed result. Its end is the end of the result; `run` must then return nothing. Once per job. */
+  /**
+   * Opens the streamed result, in chunks or as an artifact. Its end is the end of the result; `run` must then return
+   * nothing. Once per job.
+   */
   openResult(options?: ResultOptions): ResultStream;
   /** Sends one chunk as it is: for adapters that have chunks already. `openResult` is the usual way. */
   resultChunk(chunk: ResultChunk): void;
+  /**
+   * Keeps what `source` gives, however large, as an artifact of the job's principal, and tells the job's watchers of it.
+   * Rejects with RESOURCE_EXHAUSTED at a limit, and with what the source throws; nothing of it is kept then.
+   */
+  artifact(source: ArtifactSource, options?: ArtifactOptions): Promise<ArtifactRef>;
+  /** An artifact of the job's principal, to be read once. Rejects with NOT_FOUND or PERMISSION_DENIED. */
+  fetchArtifact(artifact: string | ArtifactRef): Promise<ArtifactReader>;
+  /** Forgets an artifact of the job's principal. Rejects like `fetchArtifact`. */
+  releaseArtifact(artifact: string | ArtifactRef): Promise<void>;
+  /** Puts one part as it is: for adapters that have parts already. `artifact` is the usual way. */
+  artifactPart(part: AgentArtifactPart): Promise<ArtifactRef>;
+  /** Reads a piece from byte `offset` on: for adapters. `fetchArtifact` is the usual way. */
+  artifactPiece(id: string, offset: number): Promise<AgentArtifactPiece>;
   /** Starts a child job. Rejects when it is refused; how the child ends is a value, see `ChildJob.outcome`. */
   delegate(target: string, options?: DelegateOptions): Promise<ChildJob>;
   /**
@@ -119,7 +137,51 @@ export interface LeaseView {
   readonly expiresAt: string | undefined;
 }
 
-export interface ResultOptions {
+/** Results in chunks go to whoever watches; as an artifact only the reference does, for those who want it. */
+export type ResultOptions = ChunkedResultOptions | ArtifactResultOptions;
+
+export interface ArtifactResultOptions extends ArtifactOptions {
+  /** `job.completed` has a `result_ref`. */
+  readonly as: 'artifact';
+}
+
+export interface ArtifactOptions {
+  /** Default `application/octet-stream`; of text given as a whole `text/plain; charset=utf-8`. */
+  readonly mediaType?: string;
+  /** How long it is to be kept, up to the runtime's longest; its default otherwise. */
+  readonly retainSeconds?: number;
+}
+
+export interface ArtifactReader extends AsyncIterable<Uint8Array> {
+  readonly ref: ArtifactRef;
+  /** All of it. Rejects with DATA_LOSS where it does not fit its hash, as iterating does at its end. */
+  bytes(): Promise<Uint8Array>;
+  /** All of it as UTF-8. */
+  text(): Promise<string>;
+}
+
+/** A part of an artifact, see `protocol/payloads/artifacts.ts`. */
+export interface AgentArtifactPart extends ArtifactOptions {
+  /** Which parts belong together. */
+  readonly uploadId: string;
+  readonly bytes: Uint8Array;
+  /** Where `bytes` begins. */
+  readonly offset: number;
+  readonly isLast: boolean;
+  /** Whether it is the job's result. */
+  readonly isResult?: boolean;
+}
+
+/** A piece of an artifact. */
+export interface AgentArtifactPiece {
+  readonly ref: ArtifactRef;
+  readonly bytes: Uint8Array;
+  /** Whether further bytes follow it. */
+  readonly more: boolean;
+}
+
+export interface ChunkedResultOptions {
+  readonly as?: 'chunks';
   /** `utf8` takes strings, `base64` takes bytes. Default `utf8`. */
   readonly encoding?: 'utf8' | 'base64';
   /** Bytes of decoded data per chunk at most. Default 64 KiB. */
@@ -128,6 +190,7 @@ export interface ResultOptions {
 
 /** A Node writable, so that `pipeline(source, ctx.openResult())` works; `write` calls wait for the store. */
 export interface ResultStream extends Writable {
+  /** Its `result_id` in chunks; a name of its own as an artifact. */
   readonly resultId: string;
 }
 
@@ -164,6 +227,8 @@ export type ChildOutcome =
       readonly value: unknown;
       readonly summary?: string | undefined;
       readonly result?: StreamedResult | undefined;
+      /** Where the result is, when it is an artifact: see `ctx.fetchArtifact`. */
+      readonly resultRef?: ArtifactRef | undefined;
     }
   | {
       readonly status: 'failed';

@@ -4,12 +4,14 @@
  */
 import type { ResultChunk, ResultStream } from './agent.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import { ResultChunkSequence, type ResultChunkLimits } from '../protocol/result-chunks.js';
 
 export class ResultLedger {
   readonly #limits: ResultChunkLimits;
   #sequence: ResultChunkSequence | undefined;
   #stream: ResultStream | undefined;
+  #ref: ArtifactRef | undefined;
   #spoiled: ArcpError | undefined;
 
   constructor(limits: ResultChunkLimits) {
@@ -18,6 +20,7 @@ export class ResultLedger {
 
   /** Passes the next chunk on. Throws when it may not follow (`ResultChunkError`), or could not be passed on. */
   take(chunk: ResultChunk, passOn: () => void): void {
+    if (this.#ref !== undefined) throw secondResult();
     this.#sequence ??= new ResultChunkSequence(this.#limits);
     try {
       checkShape(chunk);
@@ -32,9 +35,15 @@ export class ResultLedger {
   /** The agent writes its result through this stream. */
   opened(stream: ResultStream): void {
     if (this.#stream !== undefined || this.#sequence !== undefined) {
-      throw new ArcpError('FAILED_PRECONDITION', 'a job has one result');
+      throw secondResult();
     }
     this.#stream = stream;
+  }
+
+  /** The result is this artifact. */
+  refersTo(ref: ArtifactRef): void {
+    if (this.#sequence !== undefined || this.#ref !== undefined) throw secondResult();
+    this.#ref = ref;
   }
 
   /** Calls back once, at once where possible, when a stream that was ended has written its last chunk or cannot any more. */
@@ -55,8 +64,12 @@ export class ResultLedger {
   }
 
   /** What `job.completed` says of the streamed result; nothing when none was streamed. */
-  completion(): { readonly result_id: string; readonly result_size: number } | undefined {
+  completion():
+    | { readonly result_id: string; readonly result_size: number }
+    | { readonly result_ref: ArtifactRef }
+    | undefined {
     if (this.#spoiled !== undefined) throw this.#spoiled;
+    if (this.#ref !== undefined) return { result_ref: this.#ref };
     const sequence = this.#sequence;
     if (sequence === undefined) return undefined;
     if (!sequence.isFinished || sequence.resultId === undefined) {
@@ -64,6 +77,10 @@ export class ResultLedger {
     }
     return { result_id: sequence.resultId, result_size: sequence.size };
   }
+}
+
+function secondResult(): ArcpError {
+  return new ArcpError('FAILED_PRECONDITION', 'a job has one result');
 }
 
 function unended(): ArcpError {

@@ -3,7 +3,7 @@
  * A write is done when the store has the chunks that it made, which is what paces a fast source.
  */
 import { Writable } from 'node:stream';
-import type { ResultChunk, ResultOptions, ResultStream } from './agent.js';
+import type { ChunkedResultOptions, ResultChunk, ResultStream } from './agent.js';
 import { DEFAULT_CHUNK_BYTES, ResultChunker } from '../protocol/result-chunks.js';
 
 export interface ChunkSink {
@@ -18,7 +18,7 @@ export class ChunkedResult extends Writable implements ResultStream {
   readonly #chunker: ResultChunker;
   readonly #sink: ChunkSink;
 
-  constructor(resultId: string, options: ResultOptions, sink: ChunkSink) {
+  constructor(resultId: string, options: ChunkedResultOptions, sink: ChunkSink) {
     const chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
     const encoding = options.encoding ?? 'utf8';
     const chunker = new ResultChunker({ resultId, encoding, maxChunkBytes: chunkBytes });

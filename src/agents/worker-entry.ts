@@ -2,8 +2,18 @@
 import { nanoid } from 'nanoid';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ArcpError } from '../protocol/errors.js';
+import { ID_PREFIXES } from '../protocol/ids.js';
 import { DEFAULT_RESULT_CHUNK_LIMITS } from '../protocol/result-chunks.js';
-import type { Agent, ChildJob, ChildOutcome, DelegateOptions, JobContext } from './agent.js';
+import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
+import { ArtifactResult, putArtifact, readArtifact } from './artifact-io.js';
+import type {
+  Agent,
+  AgentArtifactPiece,
+  ChildJob,
+  ChildOutcome,
+  DelegateOptions,
+  JobContext,
+} from './agent.js';
 import { findAgent, type ModuleExports } from './find-agents.js';
 import { handled } from './handled.js';
 import { ResultLedger } from './result-ledger.js';
@@ -98,6 +108,10 @@ function withResult(child: number, outcome: PlainOutcome): ChildOutcome {
   return { ...outcome, result: { ...outcome.result, bytes, text } };
 }
 
+function newResultId(): string {
+  return `${ID_PREFIXES.result}_${nanoid()}`;
+}
+
 const ctx: JobContext = {
   jobId: job.jobId,
   agent: job.agent,
@@ -130,12 +144,16 @@ const ctx: JobContext = {
     });
   },
   openResult: (options = {}) => {
-    const stream = new ChunkedResult(`res_${nanoid()}`, options, {
-      chunk: (chunk) => {
-        ctx.resultChunk(chunk);
-      },
-      flushed: () => ctx.flushed(),
-    });
+    const id = newResultId();
+    const stream =
+      options.as === 'artifact'
+        ? new ArtifactResult(id, options, ctx)
+        : new ChunkedResult(id, options, {
+            chunk: (chunk) => {
+              ctx.resultChunk(chunk);
+            },
+            flushed: () => ctx.flushed(),
+          });
     result.opened(stream);
     return stream;
   },
@@ -143,6 +161,11 @@ const ctx: JobContext = {
   flushed: async () => {
     await call('flushed');
   },
+  artifact: (source, options = {}) => handled(putArtifact(source, options, newResultId(), ctx)),
+  fetchArtifact: (artifact) => handled(readArtifact(artifact, ctx)),
+  releaseArtifact: (artifact) => handled(call('releaseArtifact', artifact) as Promise<void>),
+  artifactPart: (part) => handled(call('artifactPart', part) as Promise<ArtifactRef>),
+  artifactPiece: (id, offset) => handled(call('artifactPiece', id, offset) as Promise<AgentArtifactPiece>),
   delegate: (...args) => handled(delegate(...args)),
   ask: (...args) => handled(call('ask', ...args)),
   choose: (...args) => handled(call('choose', ...args) as Promise<string>),

@@ -20,7 +20,17 @@ export type NoteMethod = 'progress' | 'log' | 'metric' | 'heartbeat' | 'summariz
 
 /** Methods with an answer; those of a child name it by the number that `delegate` gave. */
 export type CallMethod =
-  'charge' | 'flushed' | 'remaining' | 'delegate' | 'childCancel' | 'childBytes' | PersonMethod;
+  | 'charge'
+  | 'flushed'
+  | 'remaining'
+  | 'delegate'
+  | 'childCancel'
+  | 'childBytes'
+  | ArtifactMethod
+  | PersonMethod;
+
+/** Methods that put and read artifacts. */
+export type ArtifactMethod = 'artifactPart' | 'artifactPiece' | 'releaseArtifact';
 
 /** Methods that wait for a person. */
 export type PersonMethod = 'ask' | 'choose' | 'requestPermission' | 'requestBudget' | 'guidance';

@@ -171,6 +171,12 @@ class WorkerRun {
         return this.#lent(this.#ctx.requestBudget(...(args as Parameters<JobContext['requestBudget']>)));
       case 'guidance':
         return this.#lent(this.#ctx.guidance());
+      case 'artifactPart':
+        return this.#ctx.artifactPart(...(args as Parameters<JobContext['artifactPart']>));
+      case 'artifactPiece':
+        return this.#ctx.artifactPiece(...(args as Parameters<JobContext['artifactPiece']>));
+      case 'releaseArtifact':
+        return this.#ctx.releaseArtifact(...(args as Parameters<JobContext['releaseArtifact']>));
       case 'childBytes':
         return this.#results.get(args[0] as number)?.bytes();
     }

@@ -31,30 +31,49 @@ export interface CutPart {
   readonly isLast: boolean;
 }
 
-/**
- * The parts, each but the last of `partBytes` bytes; of nothing one that is empty.
- * Throws INVALID_ARGUMENT for a source that gives anything but bytes, and whatever the source throws.
- */
-export async function* cutParts(source: ArtifactSource, partBytes: number): AsyncGenerator<CutPart, void> {
-  let part = new Uint8Array(0);
-  let filled = 0;
-  let offset = 0;
-  for await (const piece of piecesOf(source)) {
-    for (let at = 0; at < piece.length;) {
-      if (filled === partBytes) {
-        yield { bytes: part, offset, isLast: false };
-        offset += filled;
-        part = new Uint8Array(0);
-        filled = 0;
-      }
-      const fresh = piece.subarray(at, at + partBytes - filled);
-      part = withRoom(part, filled, filled + fresh.length, partBytes);
-      part.set(fresh, filled);
-      filled += fresh.length;
+/** The parts, each but the last of `partBytes` bytes. */
+export class PartCutter {
+  readonly #partBytes: number;
+  #part = new Uint8Array(0);
+  #filled = 0;
+  #offset = 0;
+
+  constructor(partBytes: number) {
+    this.#partBytes = partBytes;
+  }
+
+  /** Takes bytes in; gives the parts that they fill and that others follow. */
+  *push(bytes: Uint8Array): Generator<CutPart, void> {
+    for (let at = 0; at < bytes.length;) {
+      if (this.#filled === this.#partBytes) yield this.#take(false);
+      const fresh = bytes.subarray(at, at + this.#partBytes - this.#filled);
+      const end = this.#filled + fresh.length;
+      this.#part = withRoom(this.#part, this.#filled, end, this.#partBytes);
+      this.#part.set(fresh, this.#filled);
+      this.#filled = end;
       at += fresh.length;
     }
   }
-  yield { bytes: part.subarray(0, filled), offset, isLast: true };
+
+  /** The last part; of nothing one that is empty. */
+  end(): CutPart {
+    return this.#take(true);
+  }
+
+  #take(isLast: boolean): CutPart {
+    const part = { bytes: this.#part.subarray(0, this.#filled), offset: this.#offset, isLast };
+    this.#offset += this.#filled;
+    this.#part = new Uint8Array(0);
+    this.#filled = 0;
+    return part;
+  }
+}
+
+/** The parts of what a source gives. Throws INVALID_ARGUMENT where that is not bytes, and whatever the source throws. */
+export async function* cutParts(source: ArtifactSource, partBytes: number): AsyncGenerator<CutPart, void> {
+  const cutter = new PartCutter(partBytes);
+  for await (const piece of piecesOf(source)) yield* cutter.push(piece);
+  yield cutter.end();
 }
 
 /** The bytes with room for more of them: as much again, and at most a part. */
@@ -72,12 +91,19 @@ function withRoom(
 
 const utf8 = new TextEncoder();
 
+/** Text as bytes. Throws INVALID_ARGUMENT for a lone surrogate, which is never replaced (decision 19). */
+export function artifactBytes(text: string): Uint8Array {
+  if (!text.isWellFormed()) throw notBytes('text with a lone surrogate');
+  return utf8.encode(text);
+}
+
 async function* piecesOf(source: ArtifactSource): AsyncGenerator<Uint8Array, void> {
   if (typeof source === 'string') {
-    if (!source.isWellFormed()) throw notBytes('text with a lone surrogate');
-    yield utf8.encode(source);
+    yield artifactBytes(source);
   } else if (source instanceof Uint8Array) {
     yield source;
+  } else if (!isObject(source)) {
+    throw notBytes(`a ${typeof source}`);
   } else if (isIterable(source)) {
     for await (const piece of source) yield checked(piece);
   } else if ('getReader' in source) {
@@ -87,6 +113,11 @@ async function* piecesOf(source: ArtifactSource): AsyncGenerator<Uint8Array, voi
   } else {
     throw notBytes('that');
   }
+}
+
+/** Callers may be plain JavaScript. */
+function isObject(source: unknown): source is object {
+  return typeof source === 'object' && source !== null;
 }
 
 function isIterable(source: object): source is AsyncIterable<unknown> | Iterable<unknown> {

@@ -23,10 +23,10 @@ function outcomeOf(job: Job, { type, text }: Ending, store: Store): ChildOutcome
   const payload: unknown = JSON.parse(text);
   switch (type) {
     case 'job.completed': {
-      const { value, summary, result_id, result_size } = payload as Payload<'job.completed'>;
+      const { value, summary, result_id, result_size, result_ref } = payload as Payload<'job.completed'>;
       const result =
         result_id === undefined ? undefined : streamedResult(job.id, result_id, result_size ?? 0, store);
-      return { status: 'completed', value, summary, result };
+      return { status: 'completed', value, summary, result, resultRef: result_ref };
     }
     case 'job.failed': {
       const { code, message, retryable } = ArcpError.fromPayload(payload as Payload<'job.failed'>);

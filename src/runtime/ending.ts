@@ -24,7 +24,7 @@ export interface Completion {
   /** What the agent returned; `undefined` is nothing. */
   readonly value: unknown;
   readonly summary: string | undefined;
-  readonly streamed: Pick<Payload<'job.completed'>, 'result_id' | 'result_size'> | undefined;
+  readonly streamed: Pick<Payload<'job.completed'>, 'result_id' | 'result_size' | 'result_ref'> | undefined;
 }
 
 /** Throws INVALID_ARGUMENT or RESOURCE_EXHAUSTED when the value cannot be sent, FAILED_PRECONDITION for two results. */

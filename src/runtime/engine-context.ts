@@ -4,6 +4,7 @@ import type { JobId } from '../protocol/ids.js';
 import type { MessageType } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
 import type { Admission } from './admission.js';
+import type { ArtifactTable } from './artifact-table.js';
 import type { Clock } from '../clock.js';
 import type { Job } from './job.js';
 import type { LogContext } from './event-log.js';
@@ -30,6 +31,7 @@ export interface EngineContext extends LogContext {
   readonly limits: Limits;
   readonly logger: Logger;
   readonly admission: Admission;
+  readonly artifacts: ArtifactTable;
   /** Jobs that are not over yet. */
   readonly runs: ReadonlyMap<JobId, JobRun>;
   /** What follows when a job falls silent (decision 7). */

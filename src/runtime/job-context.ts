@@ -3,6 +3,10 @@
  * answer, and refused where it has one (R2).
  */
 import type {
+  AgentArtifactPart,
+  AgentArtifactPiece,
+  ArtifactOptions,
+  ArtifactReader,
   ChildJob,
   DelegateOptions,
   Json,
@@ -14,6 +18,7 @@ import type {
   ResultOptions,
   ResultStream,
 } from '../agents/agent.js';
+import { artifactId, ArtifactResult, putArtifact, readArtifact } from '../agents/artifact-io.js';
 import { handled } from '../agents/handled.js';
 import type {
   AskOptions,
@@ -25,10 +30,13 @@ import type {
   PermissionRequest,
 } from '../agents/questions.js';
 import { ChunkedResult } from '../agents/result-stream.js';
+import type { ArtifactSource } from '../protocol/artifact-parts.js';
 import { isCurrency, parseAmount } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
+import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
+import { putForJob } from './job-artifacts.js';
 import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
 import { COST_REMAINING, costMetric } from './cost-metric.js';
 import type { EngineContext } from './engine-context.js';
@@ -149,12 +157,16 @@ class RunningJobContext implements JobContext {
 
   openResult(options: ResultOptions = {}): ResultStream {
     this.#refuseWhenOver();
-    const stream = new ChunkedResult(this.#context.newId('result'), options, {
-      chunk: (chunk) => {
-        this.resultChunk(chunk);
-      },
-      flushed: () => this.flushed(),
-    });
+    const id = this.#context.newId('result');
+    const stream =
+      options.as === 'artifact'
+        ? new ArtifactResult(id, options, this)
+        : new ChunkedResult(id, options, {
+            chunk: (chunk) => {
+              this.resultChunk(chunk);
+            },
+            flushed: () => this.flushed(),
+          });
     this.#run.result.opened(stream);
     return stream;
   }
@@ -166,6 +178,52 @@ class RunningJobContext implements JobContext {
     this.#run.result.take(chunk, () => {
       this.#emit('job.result_chunk', { result_id, chunk_seq, data, encoding, more });
     });
+  }
+
+  artifact(source: ArtifactSource, options: ArtifactOptions = {}): Promise<ArtifactRef> {
+    return handled(putArtifact(source, options, this.#context.newId('result'), this));
+  }
+
+  fetchArtifact(artifact: string | ArtifactRef): Promise<ArtifactReader> {
+    return handled(readArtifact(artifact, this));
+  }
+
+  releaseArtifact(artifact: string | ArtifactRef): Promise<void> {
+    return handled(this.#release(artifactId(artifact)));
+  }
+
+  async #release(id: string): Promise<void> {
+    this.#refuseWhenOver();
+    await this.#context.artifacts.release(this.#run.job.origin, id);
+  }
+
+  artifactPart(part: AgentArtifactPart): Promise<ArtifactRef> {
+    return handled(this.#artifactPart(part));
+  }
+
+  async #artifactPart(part: AgentArtifactPart): Promise<ArtifactRef> {
+    if (this.#interruption !== undefined) await this.#interruption;
+    this.#refuseWhenOver();
+    const ref = await putForJob(this.#context, this.#run.job.origin, part);
+    this.#refuseWhenOver();
+    this.#run.sawLife();
+    if (!part.isLast) return ref;
+    if (part.isResult === true) this.#run.result.refersTo(ref);
+    else this.#emit('artifact.ref', { artifact: ref, ...ref });
+    await this.flushed();
+    return ref;
+  }
+
+  artifactPiece(id: string, offset: number): Promise<AgentArtifactPiece> {
+    return handled(this.#artifactPiece(id, offset));
+  }
+
+  async #artifactPiece(id: string, offset: number): Promise<AgentArtifactPiece> {
+    if (this.#interruption !== undefined) await this.#interruption;
+    this.#refuseWhenOver();
+    const { ref, bytes, more } = await this.#context.artifacts.fetch(this.#run.job.origin, id, offset);
+    this.#run.sawLife();
+    return { ref, bytes, more };
   }
 
   delegate(target: string, options: DelegateOptions = {}): Promise<ChildJob> {

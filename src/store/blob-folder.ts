@@ -149,7 +149,7 @@ async function openEither(whole: string, part: string): Promise<FileHandle> {
 /** Takes the file over and closes it. */
 async function writePiece(opened: FileHandle, at: number, bytes: Uint8Array, sync: boolean): Promise<void> {
   await using file = opened;
-  const { size } = await file.stat();
+  const size = at === 0 ? 0 : (await file.stat()).size;
   if (size < at) throw missing();
   for (let written = 0; written < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, written, bytes.length - written, at + written);

@@ -78,6 +78,29 @@ describe('an agent in a thread', () => {
     });
   });
 
+  it('puts, reads and releases artifacts', async () => {
+    const { payload } = await run('artifacts');
+    expect(payload).toMatchObject({
+      value: {
+        ref: { media_type: 'text/plain', size: 13 },
+        text: 'from a thread',
+        gone: ['ArcpError', 'NOT_FOUND', false],
+      },
+    });
+    expect(client.seen('artifact.ref')).toHaveLength(1);
+  });
+
+  it('may give its result as an artifact, which fails the job where it is not ended', async () => {
+    expect(await run('artifact-result')).toMatchObject({
+      type: 'job.completed',
+      payload: { result_ref: { size: 2_500_000, media_type: 'application/octet-stream' } },
+    });
+    expect(await run('unended-artifact-result')).toMatchObject({
+      type: 'job.failed',
+      payload: { code: 'FAILED_PRECONDITION' },
+    });
+  });
+
   it('knows its input, its job, its principal and its lease', async () => {
     const lease = { expires_at: '2099-01-01T00:00:00Z' };
     const jobId = await client.accepted(
