@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Client, Job, JobEvent, TerminalEvent } from '../client/index.js';
 import { ArcpError } from '../protocol/index.js';
+import { takeArtifact } from './artifact.js';
 import { connectTo, withConnectionOptions, type ConnectionOptions } from './connection.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure, refusal } from './failure.js';
@@ -135,7 +136,7 @@ async function follow(client: Client, job: Job, { json, file, signal }: Followin
     prompter.end();
     await Promise.allSettled([streamed]);
     reporter.end();
-    return await settle(job, terminal, streamed, { output, reporter, signal });
+    return await settle(job, terminal, streamed, { client, output, reporter, signal });
   } catch (error) {
     prompter.end();
     reporter.end();
@@ -173,6 +174,7 @@ async function pump(job: Job, output: ResultOutput): Promise<void> {
 }
 
 interface Settling {
+  readonly client: Client;
   readonly output: ResultOutput;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -185,7 +187,7 @@ async function settle(
   streamed: Promise<void>,
   to: Settling,
 ): Promise<ExitCode> {
-  const { output, reporter, signal } = to;
+  const { client, output, reporter, signal } = to;
   if (terminal.type !== 'job.completed') {
     const error =
       terminal.type === 'job.failed'
@@ -195,8 +197,11 @@ async function settle(
     throw refusal(error);
   }
   await streamed;
-  const { value, result } = await job.result();
+  const { value, result, resultRef } = await job.result();
   if (result === undefined && value !== undefined) await output.value(value);
+  if (resultRef !== undefined && output !== NO_OUTPUT) {
+    await takeArtifact(await client.artifacts.fetch(resultRef), output);
+  }
   const said = await output.finish();
   if (said !== undefined) reporter.say(said);
   return signal.aborted ? EXIT.interrupted : EXIT.completed;

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addAgents } from './agents.js';
 import { addAnswer, addInterrupt, addQuestions } from './answer.js';
 import { addApprove } from './approve.js';
+import { addArtifact } from './artifact.js';
 import { addCancel } from './cancel.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
@@ -33,6 +34,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addAnswer(program);
   addApprove(program);
   addInterrupt(program);
+  addArtifact(program);
   try {
     await program.parseAsync(argv);
     return code;

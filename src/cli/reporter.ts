@@ -225,6 +225,10 @@ export class PlainReporter implements Reporter {
         this.#told.set(job, now);
         return progressText(job.progress);
       }
+      case 'artifact.ref': {
+        const { artifact_id: id, media_type: mediaType, size } = event.payload;
+        return `artifact ${printable(id)}  ${size} bytes, ${printable(mediaType)}`;
+      }
       case 'log':
         return `${event.payload.level}: ${printable(event.payload.message)}`;
       case 'job.completed':

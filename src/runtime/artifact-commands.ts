@@ -31,7 +31,8 @@ export const fetchArtifact: Command<'artifact.fetch'> = (scene, { id, payload })
   const { engine, session, peer } = scene;
   const { artifact_id, offset, limit } = payload;
   answer(scene, id, async () => {
-    const piece = await engine.artifacts.fetch(session.identity, artifact_id, offset, limit);
+    const from = offset ?? (limit === undefined ? undefined : 0);
+    const piece = await engine.artifacts.fetch(session.identity, artifact_id, from, limit);
     const { bytes, ref } = piece;
     peer.reply({
       type: 'artifact.put',
@@ -42,7 +43,7 @@ export const fetchArtifact: Command<'artifact.fetch'> = (scene, { id, payload })
         encoding: 'base64',
         sha256: ref.sha256,
         size: ref.size,
-        ...(offset === undefined && limit === undefined ? {} : { offset: piece.offset, more: piece.more }),
+        ...(from === undefined ? {} : { offset: piece.offset, more: piece.more }),
       },
       sessionId: session.id,
       correlationId: id,

@@ -231,6 +231,11 @@ describe('fetching', () => {
       offset: 4,
       more: false,
     });
+    expect((await fetch(client, id, { limit: 3 })).payload).toMatchObject({
+      data: base64('one'),
+      offset: 0,
+      more: true,
+    });
     expect((await fetch(client, id, { offset: 7 })).payload).toMatchObject({ data: '', more: false });
     expect((await fetch(client, id, { offset: 8 })).payload).toMatchObject({ code: 'OUT_OF_RANGE' });
   });

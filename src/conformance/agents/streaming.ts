@@ -1,5 +1,6 @@
 /** The agents whose result comes in chunks, and two that stream it wrongly. */
 import { createHash } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Agent, JobContext } from '../../agents/agent.js';
@@ -8,6 +9,9 @@ import { encodeBase64 } from '../../protocol/base64.js';
 import { RandomBytes } from './random-bytes.js';
 
 const REPORT_SECTIONS = ['Section 1: hello ', 'Section 2: world ', 'Section 3: end'] as const;
+
+/** What the artifact is made of at once. */
+const PIECE_BYTES = 65_536;
 
 const reportBuilder = defineAgent({
   name: 'report-builder',
@@ -51,6 +55,25 @@ const binaryReport = defineAgent({
   },
 });
 
+const artifactReport = defineAgent({
+  name: 'artifact-report',
+  version: '1.0.0',
+  description:
+    'Gives {bytes=1000000} pseudo-random bytes of {seed=1} as an artifact, which job.completed names in result_ref.',
+  input: z.object({
+    bytes: z.int().min(0).max(268_435_456).default(1_000_000),
+    seed: z.int().min(0).max(0xffff_ffff).default(1),
+  }),
+  run: async ({ bytes, seed }, ctx) => {
+    const random = new RandomBytes(seed);
+    const pieces = function* (): Generator<Uint8Array> {
+      for (let left = bytes; left > 0; left -= PIECE_BYTES) yield random.take(Math.min(left, PIECE_BYTES));
+    };
+    const result = ctx.openResult({ as: 'artifact', mediaType: 'application/octet-stream' });
+    await pipeline(pieces, result, { signal: ctx.signal });
+  },
+});
+
 const streamThenInline = defineAgent({
   name: 'stream-then-inline',
   version: '1.0.0',
@@ -79,4 +102,10 @@ function resultId({ jobId }: JobContext): string {
   return `res_${jobId}`;
 }
 
-export const streamingAgents: readonly Agent[] = [reportBuilder, binaryReport, streamThenInline, outOfOrder];
+export const streamingAgents: readonly Agent[] = [
+  reportBuilder,
+  binaryReport,
+  artifactReport,
+  streamThenInline,
+  outOfOrder,
+];
