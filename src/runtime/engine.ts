@@ -87,6 +87,7 @@ export class Engine implements IntakeContext {
     this.timestamps = new Timestamps(clock);
     this.journal = new Journal(
       store,
+      clock,
       (log, lost, error) => {
         this.#lost(log, lost, error);
       },

@@ -7,8 +7,11 @@
  *      each of these logs is rewound and its owner told once. Other logs go on.
  * (J4) An agent that awaits each of its acts does not hold the event loop: after some groups in one turn the next one
  *      waits for the next turn, so that sockets and timers have theirs.
+ * (J5) A durable store is given what one turn of the event loop appended, but at the latest what gathered in 2 ms, or as
+ *      many writes as it takes in one group.
  */
 import type { DocumentWrite, Store } from '../store/store.js';
+import type { Clock } from '../clock.js';
 import { Completion } from './completion.js';
 import type { EventLog, LogEvent } from './event-log.js';
 
@@ -21,11 +24,14 @@ type Entry = LogEvent | DocumentEntry;
 
 export type JournalFailure = (log: EventLog, lost: readonly LogEvent[], error: unknown) => void;
 
+/** How long the first write of a group waits for others, in a turn that takes its time (J5). */
+const MAX_WAIT_MS = 2;
 /** Groups that may be committed in one turn of the event loop (J4). */
 const MAX_GROUPS_PER_TURN = 64;
 
 export class Journal {
   readonly #store: Store;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #onFailure: JournalFailure;
   readonly #onCommit: (event: LogEvent) => void;
   readonly #maxRecords: number;
@@ -37,6 +43,8 @@ export class Journal {
   /** Of the latest commit. */
   #position = 0;
   #failing = false;
+  /** When the group that is gathering should be committed, in milliseconds since the epoch. */
+  #dueAt = Infinity;
   #groupsThisTurn = 0;
   /** Whoever waits for the group that is at the store, and for the next one. */
   #flight: Completion | undefined;
@@ -45,10 +53,12 @@ export class Journal {
   /** @param onCommit told of each event after its log's observers */
   constructor(
     store: Store,
+    clock: Pick<Clock, 'now'>,
     onFailure: JournalFailure,
     onCommit: (event: LogEvent) => void = () => undefined,
   ) {
     this.#store = store;
+    this.#clock = clock;
     this.#onFailure = onFailure;
     this.#onCommit = onCommit;
     const { grouping } = store;
@@ -69,8 +79,18 @@ export class Journal {
   append(entry: Entry): void {
     this.#pending.push(entry);
     if (this.#inFlight) return;
-    if (this.#pending.length === this.#maxRecords && this.#mayFlush) queueMicrotask(this.#onSchedule);
+    if (this.#isDue && this.#mayFlush) queueMicrotask(this.#onSchedule);
     else if (!this.#scheduled) this.#schedule();
+  }
+
+  /** (J5) Said once of a group. */
+  get #isDue(): boolean {
+    if (this.#maxRecords === Infinity) return false;
+    const { length } = this.#pending;
+    if (length === 1) this.#dueAt = this.#clock.now() + MAX_WAIT_MS;
+    const isDue = length === this.#maxRecords || (length > 1 && this.#clock.now() >= this.#dueAt);
+    if (isDue) this.#dueAt = Infinity;
+    return isDue;
   }
 
   /** What is committed from now on stands behind this position, the last that an earlier life gave. */

@@ -3,16 +3,23 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventLog, type LogEvent } from '../../src/runtime/event-log.js';
 import { Completion } from '../../src/runtime/completion.js';
+import type { Clock } from '../../src/clock.js';
 import { Journal } from '../../src/runtime/journal.js';
 import { Timestamps } from '../../src/runtime/timestamps.js';
 import { memoryStore, type Store, type Write } from '../../src/index.js';
 import { FakeClock } from '../../src/testing/index.js';
 import { wrapStore } from '../store/wrapped-store.js';
 
-function setUp(append: Store['append'], grouping: Store['grouping'] = { kind: 'turn' }) {
+function setUp(
+  append: Store['append'],
+  grouping: Store['grouping'] = { kind: 'turn' },
+  clock: Pick<Clock, 'now'> = new FakeClock(),
+) {
   const store = wrapStore(memoryStore(), { grouping, append });
   const lost: [string, number[]][] = [];
-  const journal = new Journal(store, (log, events) => lost.push([log.id, events.map(({ seq }) => seq)]));
+  const journal = new Journal(store, clock, (log, events) =>
+    lost.push([log.id, events.map(({ seq }) => seq)]),
+  );
   const shown: [string, number][] = [];
   const logs = ['job_a', 'job_b', 'job_c'].map((id) => {
     const log = new EventLog(id, {}, { journal, timestamps: new Timestamps(new FakeClock()) });
@@ -43,6 +50,31 @@ describe('the journal', () => {
       ['job_b', 2],
       ['job_c', 2],
     ]);
+  });
+
+  it('with a batching store waits no longer than 2 ms for a turn that does not end (J5)', async () => {
+    const groups: number[] = [];
+    const inner = memoryStore();
+    const clock = { ms: 0, now: () => clock.ms };
+    const { logs, journal } = setUp(
+      (group) => {
+        groups.push(group.length);
+        return inner.append(group);
+      },
+      { kind: 'batch', writes: 100 },
+      clock,
+    );
+    const say = async (): Promise<void> => {
+      logs[0]?.append('log', { level: 'info', message: '' });
+      await Promise.resolve();
+    };
+    for (let n = 0; n < 8; n += 1) {
+      await say();
+      clock.ms += 1;
+    }
+    expect(groups).toEqual([3, 3]);
+    await journal.flushed();
+    expect(groups).toEqual([3, 3, 2]);
   });
 
   it('with a batching store waits for the turn of the event loop, but for no more records than it takes', async () => {

@@ -117,7 +117,7 @@ describe('a session that has ended', () => {
   it('is let go by the logs that it watched, and never comes back to them (L7)', async () => {
     const clock = new FakeClock();
     const limits = limitsWith();
-    const journal = new Journal(memoryStore(), () => undefined);
+    const journal = new Journal(memoryStore(), clock, () => undefined);
     const log = new EventLog('job_a', {}, { journal, timestamps: new Timestamps(clock) });
     const [stays, goes] = [0, 1].map(() => new Outbox(memoryStore(), limits, () => undefined));
     if (stays === undefined || goes === undefined) throw new Error('there are two');

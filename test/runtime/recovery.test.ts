@@ -343,6 +343,30 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect(resumed.lastSeq).toBe(11);
   });
 
+  it('a window of acknowledgement goes on from what the client has, and holds nothing back for ever', async () => {
+    const talker = defineAgent({
+      name: 'talker',
+      version: '1.0.0',
+      run: (_input, ctx) => {
+        for (let n = 0; n < 10; n += 1) ctx.log('info', `${n}`);
+      },
+    });
+    const all = start({ agents: [talker], limits: { ackWindow: 3 } });
+    let life = await all.next();
+    let client = await life.open();
+    client.invoke('talker');
+    const seen: (number | undefined)[] = [];
+    for (let lives = 0; lives < 5; lives += 1) {
+      await life.clock.settle();
+      seen.push(...client.events().map(({ event_seq }) => event_seq));
+      const token = client.resumeToken;
+      life = await all.next();
+      client = life.raw();
+      await client.resume(token, seen.length);
+    }
+    expect(seen).toEqual(Array.from({ length: 13 }, (_, at) => at + 1));
+  });
+
   it('a command that is sent again under its id is not done again (RFC 0001 §6.4)', async () => {
     const all = start({ agents: [echo] });
     const client = await (await all.next()).open();
