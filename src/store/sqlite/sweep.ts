@@ -13,7 +13,7 @@ import type { Durability } from './open-database.js';
 /** Between two slices of work. */
 const PAUSE_MS = 10;
 const RETRY_MS = 5_000;
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 /** Events that are deleted in one go: of the largest, some milliseconds' worth. */
 const EVENTS_AT_ONCE = 16;
 /** Pages, of 4 KiB, that are given back in one go. */
@@ -53,11 +53,10 @@ export class Sweep {
   }
 
   #slice(): void {
-    const until = performance.now() + SLICE_MS;
     try {
       this.#database.exec('PRAGMA synchronous = NORMAL');
       try {
-        while (performance.now() < until) if (!this.#step()) return;
+        if (!this.#delete() && !this.#shrink()) return;
       } finally {
         if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
         if (this.#durability === 'full') this.#database.exec('PRAGMA synchronous = FULL');
@@ -70,19 +69,25 @@ export class Sweep {
     this.#start(PAUSE_MS);
   }
 
-  /** Whether there may be more to do. */
-  #step(): boolean {
+  /** Whether there was something to delete. */
+  #delete(): boolean {
     const { nextLog, deleteEvents, forgetLog } = this.#statements;
-    const next = nextLog.get() as { readonly log: number } | undefined;
-    if (next === undefined) return this.#shrink();
+    const next = (): number | undefined => (nextLog.get() as { readonly log: number } | undefined)?.log;
+    let log = next();
+    if (log === undefined) return false;
+    const until = performance.now() + SLICE_MS;
     this.#database.exec('BEGIN IMMEDIATE');
-    const { changes } = deleteEvents.run(next.log, EVENTS_AT_ONCE);
-    if (changes < EVENTS_AT_ONCE) forgetLog.run(next.log);
+    while (log !== undefined && performance.now() < until) {
+      const { changes } = deleteEvents.run(log, EVENTS_AT_ONCE);
+      if (changes === EVENTS_AT_ONCE) continue;
+      forgetLog.run(log);
+      log = next();
+    }
     this.#database.exec('COMMIT');
     return true;
   }
 
-  /** (X2) */
+  /** (X2) Whether there may be more to give back. */
   #shrink(): boolean {
     const { free, pages } = this.#statements.room.get() as { readonly free: number; readonly pages: number };
     this.#isShrinking = free > MIN_FREE_PAGES && (this.#isShrinking || free > pages * FREE_PART);
