@@ -7,6 +7,7 @@ import type { Authenticator } from './runtime/authenticator.js';
 import { systemClock, type Clock } from './clock.js';
 import { Engine } from './runtime/engine.js';
 import { randomId, type NewId } from './runtime/ids.js';
+import type { CredentialProvisioner } from './runtime/credentials/provisioner.js';
 import type { Recovery } from './runtime/recovery.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
 import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
@@ -29,6 +30,8 @@ export interface RuntimeOptions {
   readonly heartbeatRecovery?: 'fail' | 'block';
   /** What the runtime says it is. Default this package and its version. */
   readonly identity?: { readonly kind: string; readonly version: string };
+  /** Gives each job that asks for it, by its lease, a credential of its own. Default none. */
+  readonly credentials?: CredentialProvisioner;
   /** For tests and simulations. */
   readonly clock?: Clock;
   /** For tests and simulations. */
@@ -80,6 +83,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     identity: { kind: 'arcp-runtime', version: VERSION, trust_level: 'trusted', ...options.identity },
     heartbeatRecovery: options.heartbeatRecovery ?? 'fail',
     execute: executeAgent,
+    credentials: options.credentials,
   });
   for (const agent of options.agents ?? []) engine.registry.register(agent);
   return {

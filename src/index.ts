@@ -43,6 +43,13 @@ export {
   type Authenticator,
   type Credentials,
 } from './runtime/authenticator.js';
+export { liteLlm, type LiteLlmOptions } from './provisioners/lite-llm.js';
+export type {
+  CredentialConstraints,
+  CredentialProvisioner,
+  CredentialRequest,
+  IssuedCredential,
+} from './runtime/credentials/provisioner.js';
 export { DEFAULT_LIMITS, LIMITS, type Limits } from './runtime/limits.js';
 export type { Logger, LogFields } from './runtime/logger.js';
 export type { Recovery } from './runtime/recovery.js';

@@ -12,10 +12,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   store: ['protocol'],
   agents: ['protocol'],
   runtime: ['protocol', 'store', 'agents', 'transport'],
+  provisioners: ['protocol', 'runtime'],
   dialects: ['protocol', 'store', 'transport', 'runtime'],
   client: ['protocol', 'transport'],
   conformance: ['protocol', 'agents', 'client', 'runtime'],
-  '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects'],
+  '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners'],
   testing: ['protocol', 'transport', 'runtime', 'client', '.'],
   cli: ['protocol', 'store', 'agents', 'transport', 'runtime', 'client', 'conformance', '.'],
 };

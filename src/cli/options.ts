@@ -94,17 +94,31 @@ export function parsePort(text: string): number {
 }
 
 export function parseUrl(text: string): string {
+  return urlOf(text, ['ws:', 'wss:'], 'ws://127.0.0.1:7777');
+}
+
+export function parseHttpUrl(text: string): string {
+  return urlOf(text, ['http:', 'https:'], 'http://127.0.0.1:4000');
+}
+
+function urlOf(text: string, protocols: readonly [string, string], example: string): string {
   let url: URL;
   try {
     url = new URL(text);
   } catch {
-    throw new InvalidArgumentError('expected a URL such as ws://127.0.0.1:7777');
+    throw new InvalidArgumentError(`expected a URL such as ${example}`);
   }
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
-    throw new InvalidArgumentError(`expected ws:// or wss://, not ${url.protocol}//`);
+  if (!protocols.includes(url.protocol)) {
+    throw new InvalidArgumentError(
+      `expected ${protocols.map((one) => `${one}//`).join(' or ')}, not ${url.protocol}//`,
+    );
   }
   if (url.username !== '' || url.password !== '') {
-    throw new Failure(EXIT.usage, 'a URL carries no secrets here', 'use --token-file or ARCP_TOKEN');
+    throw new Failure(
+      EXIT.usage,
+      'a URL carries no secrets here',
+      'use --token-file or an environment variable',
+    );
   }
   return text;
 }

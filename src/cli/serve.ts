@@ -5,11 +5,13 @@ import {
   anonymous,
   bearerTokens,
   createRuntime,
+  liteLlm,
   listen,
   memoryStore,
   sqliteStore,
   type Agent,
   type Authenticator,
+  type CredentialProvisioner,
   type Runtime,
   type Server,
   type Store,
@@ -19,7 +21,7 @@ import { loadAgents } from './agent-modules.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { Failure } from './failure.js';
 import { createLogger, LOG_LEVELS, type LogLevelName } from './logging.js';
-import { asIs, collect, parseDuration, parseOrigin, parsePort } from './options.js';
+import { asIs, collect, parseDuration, parseHttpUrl, parseOrigin, parsePort } from './options.js';
 import {
   DEFAULT_PRINCIPAL,
   newSecret,
@@ -42,6 +44,7 @@ interface ServeOptions {
   readonly token?: readonly Token[];
   readonly tokenFile?: readonly string[];
   readonly anonymous?: true;
+  readonly credentialGateway?: string;
   readonly allowOrigin?: readonly string[];
   readonly drain: number;
   readonly logLevel: LogLevelName;
@@ -82,6 +85,11 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
     )
     .option('--anonymous', 'let anybody in who can reach the port')
     .option(
+      '--credential-gateway <url>',
+      'give each job with a lease a key of this LiteLLM gateway; its master key is taken from ARCP_GATEWAY_KEY',
+      parseHttpUrl,
+    )
+    .option(
       '--allow-origin <origin>',
       'let web pages of this origin in; may be repeated',
       collect(parseOrigin),
@@ -113,6 +121,7 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
     agents,
     store: openStore(options),
     authenticators: authenticators(tokens, options),
+    ...(options.credentialGateway === undefined ? {} : { credentials: gateway(options.credentialGateway) }),
     logger,
   });
   const server = await bind(runtime, options);
@@ -128,6 +137,13 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
   await server.drain(options.drain);
   tell(options, { event: 'stopped' }, 'stopped');
   return EXIT.completed;
+}
+
+/** The master key is never an argument: those are in sight of every user of this machine. */
+function gateway(url: string): CredentialProvisioner {
+  const masterKey = process.env['ARCP_GATEWAY_KEY'] ?? '';
+  if (masterKey !== '') return liteLlm({ url, masterKey });
+  throw new Failure(EXIT.usage, 'the gateway has no master key', 'put it into ARCP_GATEWAY_KEY');
 }
 
 function openStore({ store, data, durability }: ServeOptions): Store {

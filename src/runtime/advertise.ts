@@ -7,6 +7,7 @@ import type { Limits } from './limits.js';
 interface Advertiser {
   readonly authenticators: { has(scheme: string): boolean };
   readonly limits: Limits;
+  readonly credentials: { readonly isConfigured: boolean };
   readonly heartbeatRecovery: 'fail' | 'block';
 }
 
@@ -19,7 +20,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     agent_handoff: false,
     human_input: true,
     model_use: false,
-    provisioned_credentials: false,
+    provisioned_credentials: runtime.credentials.isConfigured,
     artifacts: true,
     subscriptions: true,
     scheduled_jobs: false,

@@ -13,6 +13,8 @@ import { advertise } from './advertise.js';
 import { ArtifactTable } from './artifact-table.js';
 import type { Authenticator } from './authenticator.js';
 import type { Clock, Timer } from '../clock.js';
+import { CredentialTable } from './credentials/credential-table.js';
+import type { CredentialProvisioner } from './credentials/provisioner.js';
 import { Timestamps } from './timestamps.js';
 import { failed } from './ending.js';
 import type { Execute } from './engine-context.js';
@@ -43,6 +45,7 @@ export interface EngineOptions {
   readonly identity: Payload<'session.accepted'>['runtime'];
   readonly heartbeatRecovery: 'fail' | 'block';
   readonly execute: Execute;
+  readonly credentials: CredentialProvisioner | undefined;
 }
 
 export class Engine implements IntakeContext {
@@ -64,6 +67,7 @@ export class Engine implements IntakeContext {
   readonly subscriptions = new SubscriptionTable();
   readonly artifacts: ArtifactTable;
   readonly keys: IdempotencyKeys;
+  readonly credentials: CredentialTable;
   readonly intake: Intake;
   readonly #forgetting: Forgetting;
   #state: 'recovering' | 'serving' | 'draining' | 'closed';
@@ -101,6 +105,7 @@ export class Engine implements IntakeContext {
     };
     this.jobs = new JobTable(clock, limits, drop);
     this.keys = new IdempotencyKeys(this);
+    this.credentials = new CredentialTable(this, options.credentials);
     this.sessions = new SessionTable({
       clock,
       limits,
@@ -110,6 +115,7 @@ export class Engine implements IntakeContext {
       watched: this,
       capabilities: () => this.#capabilities(),
       isKept: (log) => this.jobs.find(log) !== undefined,
+      disclose: (record, sessionId) => this.credentials.disclose(record, sessionId),
       drop,
     });
     this.artifacts = new ArtifactTable(this);
@@ -130,6 +136,7 @@ export class Engine implements IntakeContext {
     if (!this.store.durable) return { sessions: 0, ended: 0, started: 0, failed: 0 };
     const artifacts = await this.artifacts.restore();
     const recovery = await recover(this);
+    await this.credentials.recover(this.runs);
     if (this.#state === 'recovering') this.#state = 'serving';
     this.logger.info({ ...recovery, artifacts }, 'recovered');
     return recovery;
@@ -159,6 +166,7 @@ export class Engine implements IntakeContext {
   ended(run: JobRun): void {
     const { job } = run;
     this.#leave(run);
+    this.credentials.jobEnded(job.id);
     this.logger.info(
       {
         job: job.id,
@@ -216,6 +224,7 @@ export class Engine implements IntakeContext {
     this.#state = 'closed';
     this.jobs.close(new ArcpError('ABORTED', 'the runtime was closed', { retryable: true }));
     this.keys.close();
+    this.credentials.close();
     this.#forgetting.close();
     await this.journal.flushed();
     this.sessions.close('the runtime is shutting down');

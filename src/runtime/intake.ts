@@ -11,6 +11,7 @@ import { ArcpError } from '../protocol/errors.js';
 import type { Payload } from '../protocol/messages.js';
 import { checkText, jsonText } from './agent-output.js';
 import { childJob } from './delegation.js';
+import type { CredentialTable } from './credentials/credential-table.js';
 import { failed } from './ending.js';
 import type { EngineContext } from './engine-context.js';
 import type { EnvelopeFields, EventObserver } from './event-log.js';
@@ -41,6 +42,7 @@ export interface IntakeContext extends EngineContext, SessionLogContext {
   readonly jobs: JobTable;
   readonly sessions: SessionTable;
   readonly keys: IdempotencyKeys;
+  readonly credentials: CredentialTable;
   /** Whether new work is taken at all: not while the runtime ends. */
   readonly isServing: boolean;
 }
@@ -51,6 +53,8 @@ const DELEGATE_COPIES = 2;
 
 export class Intake {
   readonly #context: IntakeContext;
+  /** Jobs that wait for their credential before they are accepted. */
+  readonly #provisioning = new Map<Job, Promise<void>>();
 
   constructor(context: IntakeContext) {
     this.#context = context;
@@ -64,6 +68,13 @@ export class Intake {
       if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
       const fingerprint = key === undefined ? '' : fingerprintOf(request);
       const known = key === undefined ? undefined : keys.find(session.identity, key, fingerprint);
+      const provisioning = known instanceof Job ? this.#provisioning.get(known) : undefined;
+      if (provisioning !== undefined) {
+        void provisioning.then(() => {
+          this.submit(session, request);
+        });
+        return;
+      }
       if (known !== undefined) {
         if (known instanceof Job) this.#repeat(session, known, correlationId, key);
         else void this.#repeatForgotten(session, known, request);
@@ -72,12 +83,53 @@ export class Intake {
       const remembered = key === undefined ? undefined : { key, request: fingerprint };
       const prepared = prepareJob(request, session.requester, registry, this.#context, remembered);
       const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
-      prepared.job.log.numbering = session.outbox;
-      this.begin(prepared, [session.outbox, ...watchers]);
-      if (key !== undefined) keys.remember(session.identity, key, fingerprint, prepared.job);
+      const { job } = prepared;
+      const begin = (): void => {
+        job.log.numbering = session.outbox;
+        this.begin(prepared, [session.outbox, ...watchers]);
+      };
+      if (key !== undefined) keys.remember(session.identity, key, fingerprint, job);
+      if (this.#isToBeProvisioned(session, prepared)) this.#provision(session, request, job, begin);
+      else begin();
     } catch (error) {
       this.refuse(session, request, ArcpError.from(error));
     }
+  }
+
+  /** Only who has asked for a lease, and can take a credential, gets one. */
+  #isToBeProvisioned({ identity }: Session, { job, agent }: Prepared): boolean {
+    const { credentials } = this.#context;
+    if (!credentials.isConfigured || job.origin.lease === undefined) return false;
+    return identity.capabilities.provisioned_credentials === true && !(agent instanceof ArcpError);
+  }
+
+  /** The job is accepted when it has its credential, and refused when it does not get one (K1). */
+  #provision(session: Session, request: JobRequest, job: Job, begin: () => void): void {
+    const issuing = this.#context.credentials.issueFor(job).then(
+      () => {
+        this.#provisioning.delete(job);
+        try {
+          if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+          if (request.parent !== undefined) this.#context.jobs.run(request.parent)?.refuseChildren();
+          begin();
+        } catch (error) {
+          this.#forgo(session, request, job, ArcpError.from(error));
+        }
+      },
+      (error: unknown) => {
+        this.#provisioning.delete(job);
+        this.#forgo(session, request, job, ArcpError.from(error));
+      },
+    );
+    this.#provisioning.set(job, issuing);
+  }
+
+  /** Nobody has heard of the job yet, and nobody will. */
+  #forgo(session: Session, request: JobRequest, job: Job, error: ArcpError): void {
+    job.lost = true;
+    job.origin.budget.settle();
+    this.#context.credentials.jobEnded(job.id);
+    this.refuse(session, request, error);
   }
 
   /** The answer to a request that no job came of. */

@@ -113,6 +113,26 @@ export const LIMITS = {
     unit: 'ms',
     meaning: 'Wait before the second attempt at a job; it doubles with each further one.',
   },
+  maxCredentialsInFlight: {
+    default: 256,
+    unit: 'count',
+    meaning: 'Credentials that are being issued at once; a further job is refused with RESOURCE_EXHAUSTED.',
+  },
+  credentialTimeoutMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'How long a provisioner may take for one credential; then the job is refused with UNAVAILABLE.',
+  },
+  credentialRetryMs: {
+    default: 1_000,
+    unit: 'ms',
+    meaning: 'Wait before a credential that could not be revoked is revoked again; it doubles each time.',
+  },
+  maxCredentialRetryMs: {
+    default: 300_000,
+    unit: 'ms',
+    meaning: 'The longest such wait.',
+  },
   maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
   maxLiveJobsPerTree: {
     default: 1_000,

@@ -41,12 +41,16 @@ export class EventsForgotten extends Error {}
 /** Events fetched from the store in one go while catching up. */
 const CATCH_UP_BATCH = 64;
 
+/** Adds to an event what is for this session only, and never stored. */
+export type Disclose = (record: StoredRecord) => StoredRecord;
+
 export type ReplayFailure = (eventSeq: number, error: unknown) => void;
 
 export class Outbox implements EventObserver {
   readonly #store: Store;
   readonly #limits: Limits;
   readonly #onReplayFailure: ReplayFailure;
+  readonly #disclose: Disclose;
   /** The places of events `#base + 1 …`, as two parallel lists: they are many and small. */
   #logs: Source[] = [];
   #seqs: number[] = [];
@@ -58,10 +62,16 @@ export class Outbox implements EventObserver {
   #closed = false;
   #whenCaughtUp: (() => void)[] = [];
 
-  constructor(store: Store, limits: Limits, onReplayFailure: ReplayFailure) {
+  constructor(
+    store: Store,
+    limits: Limits,
+    onReplayFailure: ReplayFailure,
+    disclose: Disclose = (record) => record,
+  ) {
     this.#store = store;
     this.#limits = limits;
     this.#onReplayFailure = onReplayFailure;
+    this.#disclose = disclose;
   }
 
   get isClosed(): boolean {
@@ -131,7 +141,7 @@ export class Outbox implements EventObserver {
       sink.buffered < this.#limits.softBufferBytes
     ) {
       this.#lastSent = eventSeq;
-      if (typeof source === 'string') sink.event(event, eventSeq);
+      if (typeof source === 'string') sink.event(this.#disclose(event), eventSeq);
       else sink.event(event, eventSeq, source);
     }
     this.#trimSurplus();
@@ -262,7 +272,7 @@ export class Outbox implements EventObserver {
         for (const record of records) {
           if (this.#mayNotSend()) return;
           this.#lastSent += 1;
-          if (typeof source === 'string') sink.event(record, this.#lastSent);
+          if (typeof source === 'string') sink.event(this.#disclose(record), this.#lastSent);
           else sink.event(record, this.#lastSent, source);
         }
       }

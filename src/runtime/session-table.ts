@@ -11,7 +11,7 @@ import { EventsForgotten, Outbox } from './outbox.js';
 import { Session, sessionOfResumeToken, type SessionIdentity, type SessionRecord } from './session.js';
 import { sessionOfLog } from './session-log.js';
 import type { SessionTerms } from './peer.js';
-import type { Store } from '../store/store.js';
+import type { Store, StoredRecord } from '../store/store.js';
 import { CLOSE_CODES } from '../transport/transport.js';
 import type { Watched } from './watching.js';
 
@@ -27,6 +27,8 @@ export interface SessionTableOptions {
   readonly capabilities: () => Capabilities;
   /** Whether the events of this log can still be read. */
   readonly isKept: (log: string) => boolean;
+  /** An event as this session may see it. */
+  readonly disclose: (record: StoredRecord, sessionId: string) => StoredRecord;
   /** Forgets logs. */
   readonly drop: (logs: readonly string[]) => void;
 }
@@ -94,9 +96,11 @@ export class SessionTable {
 
   #add(identity: SessionIdentity): Session {
     const { id, quota } = identity;
-    const outbox = new Outbox(this.#options.store, this.#options.limits, (eventSeq, error) => {
+    const { store, limits, disclose } = this.#options;
+    const cannotReplay = (eventSeq: number, error: unknown): void => {
       this.#cannotReplay(id, eventSeq, error);
-    });
+    };
+    const outbox = new Outbox(store, limits, cannotReplay, (record) => disclose(record, id));
     const session = new Session(identity, outbox, this.#options.watched);
     this.#byQuota.set(quota, (this.#byQuota.get(quota) ?? 0) + 1);
     this.#sessions.set(id, session);
