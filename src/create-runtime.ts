@@ -1,7 +1,7 @@
 /** Puts a runtime together from its parts. */
 import type { Agent } from './agents/agent.js';
 import { executeAgent } from './agents/execute.js';
-import { serveClassic } from './dialects/classic.js';
+import { serve } from './dialects/serve.js';
 import type { Inventory } from './protocol/inventory.js';
 import type { Authenticator } from './runtime/authenticator.js';
 import { systemClock, type Clock } from './clock.js';
@@ -94,7 +94,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     recover: () => engine.recover(),
     accept: (transport, from) => {
       if (engine.isRecovering) transport.close(CLOSE_CODES.tryAgainLater, 'the runtime is starting');
-      else serveClassic(engine, transport, from?.address);
+      else serve(engine, transport, from?.address);
     },
     get ready() {
       return engine.ready;

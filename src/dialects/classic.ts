@@ -5,45 +5,36 @@
  * (D2) Types that a client may not be able to decode travel as `event.emit` of the same name, unless it has asked for
  *      them (decision 17): the numbering is the same for everyone.
  */
-import { decodeFrame, PROTOCOL_VERSION, type Refusal } from '../protocol/envelope.js';
+import { decodeFrame, PROTOCOL_VERSION, type DecodeLimits } from '../protocol/envelope.js';
 import { MESSAGES, type MessageType } from '../protocol/messages.js';
-import { Connection } from '../runtime/connection.js';
+import type { Connection } from '../runtime/connection.js';
 import type { Engine } from '../runtime/engine.js';
 import type { Wrapping } from '../runtime/outbox.js';
 import { wrapperId } from '../runtime/message-places.js';
 import type { Peer, Reply, SessionTerms, SessionView } from '../runtime/peer.js';
 import type { StoredRecord } from '../store/store.js';
 import { CLOSE_CODES, type CloseCode, type Transport } from '../transport/transport.js';
+import type { Dialect } from './dialect.js';
 
-/** Serves one connection. `address` is for the logs. */
-export function serveClassic(engine: Engine, transport: Transport, address?: string): void {
-  const connection = new Connection(engine, new ClassicPeer(engine, transport), address);
-  const limits = { maxDepth: engine.limits.maxNesting };
-  transport.start({
-    message(frame) {
-      const decoded = decodeFrame(frame, limits);
-      if (decoded.ok) connection.receive(decoded.envelope);
-      else connection.refuse(decoded.refusal);
-    },
-    binary() {
-      connection.refuse(BINARY_FRAME);
-    },
-    drained() {
-      connection.drained();
-    },
-    closed(end) {
-      connection.closed(end);
-    },
-  });
+export class ClassicDialect implements Dialect {
+  readonly peer: Peer;
+  readonly #limits: DecodeLimits;
+
+  constructor(engine: Engine, transport: Transport) {
+    this.peer = new ClassicPeer(engine, transport);
+    this.#limits = { maxDepth: engine.limits.maxNesting };
+  }
+
+  take(frame: string, connection: Connection): void {
+    const decoded = decodeFrame(frame, this.#limits);
+    if (decoded.ok) connection.receive(decoded.envelope);
+    else connection.refuse(decoded.refusal);
+  }
+
+  closed(): void {
+    // Nothing of it outlives the transport.
+  }
 }
-
-const BINARY_FRAME: Refusal = {
-  kind: 'malformed',
-  code: 'INVALID_ARGUMENT',
-  message: 'binary frames are not part of the protocol: send JSON as text',
-  id: undefined,
-  optional: false,
-};
 
 /** Which types need an opt-in, and the extension that gives it. */
 const GATED: ReadonlyMap<string, string> = new Map(

@@ -77,14 +77,14 @@ export class Connection {
     this.#phase = { kind: 'greeting', timeout, failures: 0 };
   }
 
-  /** Whether there is a session, or the store is about to take one. */
-  get hasSession(): boolean {
-    return this.#phase.kind === 'entering' || this.#phase.kind === 'open';
+  /** Whether the next frame may begin a session, and nothing is decided yet. */
+  get isGreeting(): boolean {
+    return this.#phase.kind === 'greeting' || this.#phase.kind === 'challenged';
   }
 
-  /** Until there is a session, the other side may turn out to speak another dialect. */
+  /** Until a session begins, the other side may turn out to speak another dialect. */
   speakThrough(peer: Peer): void {
-    if (!this.hasSession) this.#peer = peer;
+    if (this.isGreeting) this.#peer = peer;
   }
 
   /** A frame that was understood. */
