@@ -16,17 +16,19 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   dialects: ['protocol', 'store', 'transport', 'runtime'],
   client: ['protocol', 'transport'],
   conformance: ['protocol', 'agents', 'client', 'runtime'],
+  fleet: ['protocol', 'store', 'runtime', 'client'],
   '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners'],
   testing: ['protocol', 'transport', 'runtime', 'client', '.'],
-  cli: ['protocol', 'store', 'agents', 'transport', 'runtime', 'client', 'conformance', '.'],
+  cli: ['protocol', 'store', 'agents', 'transport', 'runtime', 'client', 'conformance', 'fleet', '.'],
 };
 
 /** Single files at the top of `src` that import nothing of ours and that every room may use. */
 const LEAVES: readonly string[] = ['clock.ts', 'version.ts'];
 
-/** The engine knows ports, not what stands behind them. */
+/** The engine and the fleet know ports, not what stands behind them. */
 const PORTS_ONLY: Readonly<Record<string, readonly string[]>> = {
   runtime: ['transport/transport.ts', 'store/store.ts'],
+  fleet: ['store/store.ts'],
 };
 
 interface Import {

@@ -8,6 +8,7 @@ import { addArtifact } from './artifact.js';
 import { addCancel } from './cancel.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
+import { addFleet } from './fleet.js';
 import { addInvoke } from './invoke.js';
 import { addJobs } from './jobs.js';
 import { addServe } from './serve.js';
@@ -35,6 +36,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addApprove(program);
   addInterrupt(program);
   addArtifact(program);
+  addFleet(program, exit);
   try {
     await program.parseAsync(argv);
     return code;

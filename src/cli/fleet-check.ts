@@ -1,0 +1,86 @@
+/** `arcp fleet check`: explains every mistake of a task-spec file, with its place. */
+import type { Command } from 'commander';
+import type { Checked } from '../fleet/spec/check.js';
+import type { Problem } from '../fleet/spec/problems.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { Failure } from './failure.js';
+import { printable } from './text.js';
+
+interface CheckOptions {
+  readonly strict?: true;
+  readonly json?: true;
+}
+
+export function addFleetCheck(fleet: Command, exit: (code: ExitCode) => void): void {
+  fleet
+    .command('check')
+    .description('explain every mistake of a task-spec file; runs nothing')
+    .argument('<file>', 'tasks in JSON, or by its ending in TOML or YAML')
+    .option('--strict', 'take warnings for mistakes')
+    .option('--json', 'print a problem a line, and the sum of them last')
+    .action(async (file: string, options: CheckOptions) => {
+      const checked = await load(file);
+      const ok = passes(checked, options.strict === true);
+      process.stdout.write(options.json === true ? jsonLines(file, checked, ok) : lines(file, checked));
+      exit(ok ? EXIT.completed : EXIT.failed);
+    });
+}
+
+async function load(file: string): Promise<Checked> {
+  // Loaded here, so that no other command waits for three parsers.
+  const { loadSpec } = await import('../fleet/spec/load.js');
+  try {
+    return await loadSpec(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure(EXIT.usage, `the spec cannot be read: ${reason}`, 'check the path', error);
+  }
+}
+
+function passes({ spec, problems }: Checked, strict: boolean): boolean {
+  return spec !== undefined && !(strict && problems.length > 0);
+}
+
+/** `file:line:column: error: path: message`, as compilers print it and editors read it. */
+function lines(file: string, checked: Checked): string {
+  const shown = checked.problems.map(({ severity, line, column, path, message }) => {
+    const place = path === '' ? '' : `${path}: `;
+    return `${printable(`${file}:${line}:${column}: ${severity}: ${place}${message}`)}\n`;
+  });
+  return `${shown.join('')}${printable(file)}: ${summary(checked)}\n`;
+}
+
+function summary({ spec, problems }: Checked): string {
+  const counts = [
+    ...(spec === undefined
+      ? []
+      : [counted(spec.tasks.length, 'task'), counted(spec.workers.length, 'worker')]),
+    counted(of('error', problems), 'error'),
+    counted(of('warning', problems), 'warning'),
+  ];
+  return counts.join(', ');
+}
+
+function jsonLines(file: string, checked: Checked, ok: boolean): string {
+  const { spec, problems } = checked;
+  const last = {
+    ok,
+    file,
+    ...(spec === undefined
+      ? {}
+      : { name: spec.name, tasks: spec.tasks.length, workers: spec.workers.length }),
+    errors: of('error', problems),
+    warnings: of('warning', problems),
+  };
+  return [...problems.map((problem) => ({ file, ...problem })), last]
+    .map((line) => `${JSON.stringify(line)}\n`)
+    .join('');
+}
+
+function of(severity: Problem['severity'], problems: readonly Problem[]): number {
+  return problems.filter((problem) => problem.severity === severity).length;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

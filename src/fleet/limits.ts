@@ -1,0 +1,32 @@
+/** Law L7 for the fleet: every bound has a name, a default and a unit here. */
+
+interface LimitRule {
+  readonly default: number;
+  readonly unit: 'bytes' | 'ms' | 'count' | 'levels';
+  readonly meaning: string;
+}
+
+export const FLEET_LIMITS = {
+  maxSpecBytes: { default: 8_388_608, unit: 'bytes', meaning: 'A task-spec file.' },
+  maxSpecNesting: { default: 64, unit: 'levels', meaning: 'Nested lists and tables in a task-spec file.' },
+  maxSpecValues: {
+    default: 1_000_000,
+    unit: 'count',
+    meaning: 'Values in a task-spec file, those that aliases repeat included.',
+  },
+  maxTasks: { default: 100_000, unit: 'count', meaning: 'Tasks of one run.' },
+  maxWorkers: { default: 10_000, unit: 'count', meaning: 'Workers of one run.' },
+  maxProblems: { default: 200, unit: 'count', meaning: 'Mistakes that a check tells of; then it stops.' },
+  maxPatternLength: {
+    default: 4_096,
+    unit: 'count',
+    meaning: 'Characters of a regular expression or a JSONPath.',
+  },
+} as const satisfies Record<string, LimitRule>;
+
+export type FleetLimitName = keyof typeof FLEET_LIMITS;
+export type FleetLimits = Readonly<Record<FleetLimitName, number>>;
+
+export const DEFAULT_FLEET_LIMITS: FleetLimits = Object.fromEntries(
+  Object.entries(FLEET_LIMITS).map(([name, rule]) => [name, rule.default]),
+) as Record<FleetLimitName, number>;
