@@ -2,6 +2,8 @@
 import type { FleetRetryPolicy, FleetScorerSpec, FleetTaskSpec } from '../../protocol/fleet/index.js';
 import { parseAgentRef } from '../../protocol/agent-ref.js';
 import { ArcpError } from '../../protocol/errors.js';
+import { FLEET_TRUST_LEVELS, fleetTrustLevel } from '../../protocol/fleet/trust.js';
+import { isJsonObject } from '../../protocol/scalars.js';
 import { compileJsonPath, compileRegex } from '../scoring/patterns.js';
 import { TOOL_PROFILE_NAMES, toolProfile } from '../trust/tool-profiles.js';
 import { WORKER_ROLES } from '../trust/roles.js';
@@ -134,11 +136,8 @@ function retryRules(policy: FleetRetryPolicy, path: Path, problems: Problems): v
   }
 }
 
-function metadataRules(
-  { agent, command, priority }: Readonly<Record<string, unknown>>,
-  path: Path,
-  problems: Problems,
-): void {
+function metadataRules(metadata: Readonly<Record<string, unknown>>, path: Path, problems: Problems): void {
+  const { agent, command, priority, class: named, worker_labels: wanted, min_trust: trust } = metadata;
   if (agent !== undefined) agentRule(agent, [...path, 'agent'], problems);
   const isArgv =
     Array.isArray(command) && command.length > 0 && command.every((one) => typeof one === 'string');
@@ -149,6 +148,14 @@ function metadataRules(
   }
   if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(Number(priority)) > 0x7fff_ffff)) {
     problems.error([...path, 'priority'], 'expected an integer from -2147483647 to 2147483647');
+  }
+  if (named !== undefined && typeof named !== 'string') problems.error([...path, 'class'], 'expected a name');
+  const isLabels = isJsonObject(wanted) && Object.values(wanted).every((one) => typeof one === 'string');
+  if (wanted !== undefined && !isLabels) {
+    problems.error([...path, 'worker_labels'], 'expected the labels that a worker must have, as texts');
+  }
+  if (trust !== undefined && !fleetTrustLevel.safeParse(trust).success) {
+    problems.error([...path, 'min_trust'], `expected one of ${FLEET_TRUST_LEVELS.join(', ')}`);
   }
 }
 
