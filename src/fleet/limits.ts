@@ -22,6 +22,25 @@ export const FLEET_LIMITS = {
     unit: 'count',
     meaning: 'Characters of a regular expression or a JSONPath.',
   },
+  maxScoredBytes: {
+    default: 1_000_000,
+    unit: 'bytes',
+    meaning:
+      'A file that a scorer looks into; of a larger one there is no verdict but a fault of the verifier.',
+  },
+  maxEvaluationMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'A regular expression or a JSONPath on one file; then the verifier is at fault.',
+  },
+  maxScorerCommandMs: { default: 600_000, unit: 'ms', meaning: 'The command of a scorer.' },
+  maxVerifierMs: { default: 600_000, unit: 'ms', meaning: 'The verifier that a prompt asks.' },
+  maxEvidenceBytes: {
+    default: 1_048_576,
+    unit: 'bytes',
+    meaning: 'What is kept of a scorer command’s output, of each stream.',
+  },
+  maxNotesLength: { default: 2_000, unit: 'count', meaning: 'Characters of the notes of a score.' },
 } as const satisfies Record<string, LimitRule>;
 
 export type FleetLimitName = keyof typeof FLEET_LIMITS;
