@@ -11,6 +11,7 @@ export type {
   ChunkedResultOptions,
   DelegateOptions,
   JobContext,
+  JobStream,
   Json,
   LeaseView,
   LogLevel,
@@ -19,6 +20,7 @@ export type {
   ResultOptions,
   ResultStream,
   StreamedResult,
+  StreamOptions,
 } from './agents/agent.js';
 export type {
   AskOptions,

@@ -15,6 +15,7 @@ import type {
   PermissionLease,
   PermissionRequest,
 } from './questions.js';
+import type { StreamKind } from '../protocol/payloads/streams.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -97,6 +98,12 @@ export interface JobContext {
   artifactPart(part: AgentArtifactPart): Promise<ArtifactRef>;
   /** Reads a piece from byte `offset` on: for adapters. `fetchArtifact` is the usual way. */
   artifactPiece(id: string, offset: number): Promise<AgentArtifactPiece>;
+  /**
+   * Opens a stream to whoever watches the job, beside its result: as many as are of use. Write text or bytes, or for
+   * the other kinds one value a chunk, and end it; one that is still open when the job ends, ends with an error.
+   * Throws INVALID_ARGUMENT, ALREADY_EXISTS or RESOURCE_EXHAUSTED.
+   */
+  openStream(options: StreamOptions): JobStream;
   /** Starts a child job. Rejects when it is refused; how the child ends is a value, see `ChildJob.outcome`. */
   delegate(target: string, options?: DelegateOptions): Promise<ChildJob>;
   /**
@@ -192,6 +199,32 @@ export interface ChunkedResultOptions {
 export interface ResultStream extends Writable {
   /** Its `result_id` in chunks; a name of its own as an artifact. */
   readonly resultId: string;
+}
+
+export interface StreamOptions {
+  /**
+   * `text` takes strings and UTF-8, `binary` bytes; `event` any JSON, `log` `{level, message, attributes?}`, `metric`
+   * `{name, value, unit?, dims?}`, `thought` a string or `{content, role?, redacted?}`.
+   */
+  readonly kind: StreamKind;
+  /** A media type. Default for `binary`: `application/octet-stream`. */
+  readonly contentType?: string;
+  /** For `text` and `binary`: decoded bytes per chunk at most, 4 to 1 MiB. Default 64 KiB. */
+  readonly chunkBytes?: number;
+  /** For `binary`: whether each chunk carries its SHA-256. */
+  readonly sha256?: boolean;
+  /** `str_…`. Default: a fresh one. */
+  readonly streamId?: string;
+}
+
+/**
+ * A Node writable, in object mode but for `text` and `binary`. A write is done when the store has it and its consumer
+ * wants more; `destroy(error)` ends it with `stream.error`. It fails, with CANCELLED, when somebody cancels the stream;
+ * the job goes on.
+ */
+export interface JobStream extends Writable {
+  readonly streamId: string;
+  readonly kind: StreamKind;
 }
 
 export interface ResultChunk {

@@ -18,6 +18,7 @@ import { findAgent, type ModuleExports } from './find-agents.js';
 import { handled } from './handled.js';
 import { ResultLedger } from './result-ledger.js';
 import { ChunkedResult } from './result-stream.js';
+import { ThreadStreams } from './thread-streams.js';
 import type {
   CallMethod,
   FromWorker,
@@ -42,6 +43,7 @@ const outcomes = new Map<number, (outcome: PlainOutcome) => void>();
 const early = new Map<number, PlainOutcome>();
 const stop = new AbortController();
 const result = new ResultLedger(DEFAULT_RESULT_CHUNK_LIMITS);
+const streams = new ThreadStreams(call);
 let nextCall = 1;
 
 function send(message: FromWorker): void {
@@ -76,6 +78,9 @@ function receive(message: ToWorker): void {
       else settle(message.outcome);
       break;
     }
+    case 'streamStopped':
+      streams.stopped(message.stream, ArcpError.fromPayload(message.error));
+      break;
     case 'abort':
       stop.abort(ArcpError.fromPayload(message.error));
       break;
@@ -157,6 +162,7 @@ const ctx: JobContext = {
     result.opened(stream);
     return stream;
   },
+  openStream: (options) => streams.open(options),
   charge: (...args) => handled(call('charge', ...args) as Promise<void>),
   flushed: async () => {
     await call('flushed');
@@ -180,6 +186,7 @@ async function run(): Promise<unknown> {
   // Stopped while the module was loading: listeners of the agent would never be called.
   stop.signal.throwIfAborted();
   const value = await agent.run(job.input, ctx);
+  await streams.settled();
   await new Promise<void>((resolve, reject) => {
     result.whenSettled((error) => {
       if (error === undefined) resolve();

@@ -27,13 +27,17 @@ export type CallMethod =
   | 'childCancel'
   | 'childBytes'
   | ArtifactMethod
-  | PersonMethod;
+  | PersonMethod
+  | StreamCall;
 
 /** Methods that put and read artifacts. */
 export type ArtifactMethod = 'artifactPart' | 'artifactPiece' | 'releaseArtifact';
 
 /** Methods that wait for a person. */
 export type PersonMethod = 'ask' | 'choose' | 'requestPermission' | 'requestBudget' | 'guidance';
+
+/** Those of a stream name it by a number that the thread gives. */
+export type StreamCall = 'openStream' | 'streamWrite' | 'streamEnd' | 'streamDestroy';
 
 export type FromWorker =
   | { readonly kind: 'note'; readonly method: NoteMethod; readonly args: readonly unknown[] }
@@ -51,6 +55,7 @@ export type ToWorker =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: ErrorPayload }
   | { readonly kind: 'outcome'; readonly child: number; readonly outcome: PlainOutcome }
+  | { readonly kind: 'streamStopped'; readonly stream: number; readonly error: ErrorPayload }
   | { readonly kind: 'abort'; readonly error: ErrorPayload };
 
 /** A `ChildOutcome` whose streamed result is named, not carried. */

@@ -4,7 +4,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { ArcpError } from '../protocol/errors.js';
-import type { Agent, ChildJob, ChildOutcome, JobContext, StreamedResult } from './agent.js';
+import type { ErrorPayload } from '../protocol/errors.js';
+import type { Agent, ChildJob, ChildOutcome, JobContext, StreamedResult, StreamOptions } from './agent.js';
+import { ServedStreams } from './served-streams.js';
 import { threadPlaces, type Place } from './thread-places.js';
 import type {
   CallMethod,
@@ -56,12 +58,16 @@ class WorkerRun {
   readonly #thread: Worker;
   readonly #children = new Map<number, ChildJob>();
   readonly #results = new Map<number, StreamedResult>();
+  readonly #streams: ServedStreams;
   #nextChild = 1;
   #fail: (error: ArcpError) => void = () => undefined;
 
   constructor(agent: Agent, module: string, input: unknown, ctx: JobContext, place: Place) {
     this.#ctx = ctx;
     this.#place = place;
+    this.#streams = new ServedStreams(ctx, (stream, error) => {
+      this.#send({ kind: 'streamStopped', stream, error: error.toPayload() });
+    });
     const workerData: WorkerJob = {
       module,
       name: agent.name,
@@ -179,6 +185,16 @@ class WorkerRun {
         return this.#ctx.releaseArtifact(...(args as Parameters<JobContext['releaseArtifact']>));
       case 'childBytes':
         return this.#results.get(args[0] as number)?.bytes();
+      case 'openStream':
+        this.#streams.open(...(args as [number, StreamOptions]));
+        return undefined;
+      case 'streamWrite':
+        return this.#streams.write(...(args as [number, (string | Uint8Array)[]]));
+      case 'streamEnd':
+        return this.#streams.end(args[0] as number);
+      case 'streamDestroy':
+        this.#streams.destroy(...(args as [number, ErrorPayload | undefined]));
+        return undefined;
     }
   }
 

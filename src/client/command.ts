@@ -4,6 +4,7 @@ import {
   ID_PREFIXES,
   type AnyEnvelope,
   ArcpError,
+  type Id,
   type JobId,
   type MessageId,
   type MessageType,
@@ -35,6 +36,7 @@ export interface OutboundMessage<Type extends MessageType = MessageType> {
   readonly type: Type;
   readonly payload: Payload<Type>;
   readonly job_id?: JobId | undefined;
+  readonly stream_id?: Id<'stream'> | undefined;
   readonly correlation_id?: MessageId | undefined;
   readonly trace_id?: string | undefined;
   readonly idempotency_key?: string | undefined;

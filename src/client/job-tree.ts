@@ -53,7 +53,7 @@ export class JobTree {
   watch(id: JobId): { readonly job: Job; readonly added: boolean } {
     const known = this.#nodes.get(id);
     if (known?.job !== undefined) return { job: known.job, added: false };
-    const job = new Job(id, { job_id: id }, this.#host);
+    const job = new Job(id, { job_id: id }, { ...this.#host, slow: undefined });
     if (known === undefined) this.#nodes.set(id, { id, parent: undefined, job, ended: false, live: 1 });
     else known.job = job;
     return { job, added: known === undefined };

@@ -7,6 +7,7 @@
  */
 import { ArcpError, type JobId, type Payload } from '../protocol/index.js';
 import type { Clock } from '../clock.js';
+import { StreamReader, type JobStream, type StreamHost } from './job-streams.js';
 import { isTerminal, type JobEvent, type TerminalEvent } from './job-event.js';
 import { JobEvents } from './job-events.js';
 import type { ClientLimits } from './limits.js';
@@ -20,7 +21,7 @@ export interface CancelOptions {
 }
 
 /** What a job needs of its client. */
-export interface JobHost {
+export interface JobHost extends StreamHost {
   readonly limits: ClientLimits;
   readonly clock: Clock;
   cancel(jobId: string, options: CancelOptions): Promise<void>;
@@ -73,6 +74,19 @@ export class Job implements AsyncIterable<JobEvent, undefined> {
   /** The events of this job and of everything delegated below it, in the order in which they came. Limits as above. */
   tree(): AsyncIterable<JobEvent, undefined> {
     return { [Symbol.asyncIterator]: () => this.#events.read('tree') };
+  }
+
+  /**
+   * The streams that the job opens, as it opens them, for each iterator anew; each is read by itself, in the loop or
+   * beside it. Start in time, as with the events. Ends with the job.
+   *
+   * @example
+   * for await (const stream of job.streams()) {
+   *   if (stream.kind === 'text') for await (const text of stream) process.stdout.write(String(text));
+   * }
+   */
+  streams(): AsyncIterableIterator<JobStream, undefined> {
+    return new StreamReader(this.#events.read('job'), this.#host).streams;
   }
 
   /**

@@ -86,6 +86,7 @@ export class ClientSession implements ConnectionOwner {
       clock,
       cancel: (jobId, options) => this.cancel(jobId, options),
       question: (id) => this.questions.find(id),
+      slow: (stream_id, payload) => this.#post({ type: 'backpressure', payload, stream_id }),
     };
     this.#jobs = new JobTree(host);
     this.#calls = new PendingCalls(limits, clock, (id, body) =>

@@ -3,6 +3,7 @@ import type { Payload } from '../protocol/index.js';
 import type { JobEvent } from './job-event.js';
 import type { CancelOptions, Job } from './job.js';
 import type { Question } from './question.js';
+import type { JobStream } from './job-streams.js';
 import type { JobResult } from './result.js';
 
 export class WatchedJob implements AsyncIterable<JobEvent, undefined> {
@@ -33,6 +34,11 @@ export class WatchedJob implements AsyncIterable<JobEvent, undefined> {
   /** The same with the events of every job below it whose beginning was told. */
   tree(): AsyncIterable<JobEvent, undefined> {
     return this.#job.tree();
+  }
+
+  /** The streams that it opens while it is watched; see `Job.streams`. A slow reader cannot slow them down. */
+  streams(): AsyncIterableIterator<JobStream, undefined> {
+    return this.#job.streams();
   }
 
   /** Its result, where it is watched from the beginning; see `Job.chunks`. */

@@ -23,6 +23,17 @@ export { parseWorkerProfile, requestedProfile } from './worker-profile-json.js';
 export type { ArtifactRef } from './payloads/artifacts.js';
 export { LOG_LEVELS } from './payloads/telemetry.js';
 export { STREAM_KINDS, type StreamKind } from './payloads/streams.js';
+export {
+  StreamSequence,
+  chunkOfValue,
+  isContinuous,
+  valueOfChunk,
+  type StreamChunk,
+  type StreamLimits,
+  type StreamValue,
+  type StreamValues,
+  type Thought,
+} from './stream-chunk.js';
 export { isJsonObject, knownErrorCode, type JsonObject } from './scalars.js';
 export { isTimestamp } from './timestamp.js';
 export * from './draft/index.js';

@@ -13,10 +13,10 @@ interface Advertiser {
 
 export function advertise(inventory: Inventory, runtime: Advertiser): Capabilities {
   return {
-    streaming: false,
+    streaming: true,
     durable_jobs: false,
     checkpoints: false,
-    binary_streams: false,
+    binary_streams: true,
     agent_handoff: false,
     human_input: true,
     model_use: false,
@@ -27,6 +27,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     interrupt: true,
     anonymous: runtime.authenticators.has('none'),
     extensions: [OPT_IN.delegate, OPT_IN.human],
+    binary_encoding: ['base64'],
     heartbeat_interval_seconds: runtime.limits.heartbeatIntervalMs / 1000,
     heartbeat_recovery: runtime.heartbeatRecovery,
     artifact_retention: {

@@ -5,7 +5,7 @@
 import { ArcpError } from '../protocol/errors.js';
 import { ID_PREFIXES } from '../protocol/ids.js';
 import type { Store } from '../store/store.js';
-import type { EventLog } from './event-log.js';
+import { headOfBody, type EventLog } from './event-log.js';
 import { inCommitOrder } from './event-order.js';
 import type { JobTable } from './job-table.js';
 import type { Limits } from './limits.js';
@@ -58,6 +58,7 @@ async function matching(
   subscription: Subscription,
 ): Promise<Held[]> {
   const found: Held[] = [];
+  const byStream = subscription.filter.stream_id.length > 0;
   for (const { log, from, to, position } of stretches) {
     const { subject } = log;
     if (subject === undefined || !subscription.takes(subject)) continue;
@@ -67,6 +68,7 @@ async function matching(
       if (records.length === 0) throw new ArcpError('DATA_LOSS', `log ${log.id} is no longer kept`);
       for (const record of records) {
         if (!subscription.takesType(record.type, subject)) continue;
+        if (byStream && !subscription.takesStream(headOfBody(record.body).stream_id)) continue;
         found.push({ wrapping, seq: record.seq, position: position + record.seq - from });
       }
       at += records.length;

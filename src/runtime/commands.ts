@@ -13,6 +13,7 @@ import {
   withdraw,
 } from './questions/question-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
+import { backpressure } from './stream-commands.js';
 import {
   listing,
   resume,
@@ -66,5 +67,6 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['artifact.put', putArtifact],
   ['artifact.fetch', fetchArtifact],
   ['artifact.release', releaseArtifact],
+  ['backpressure', backpressure],
   ['nack', nacked],
 ]);

@@ -12,6 +12,7 @@ import type { NewId } from './ids.js';
 import type { JobRun } from './job-run.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
+import type { StreamTable } from './stream-table.js';
 
 /**
  * Calls the agent, in process or wherever it runs. `waits` is told when it has to wait for room there, and when it has
@@ -34,6 +35,8 @@ export interface EngineContext extends LogContext {
   readonly artifacts: ArtifactTable;
   /** Jobs that are not over yet. */
   readonly runs: ReadonlyMap<JobId, JobRun>;
+  /** Streams from jobs and into them that are open. */
+  readonly streams: StreamTable;
   /** What follows when a job falls silent (decision 7). */
   readonly heartbeatRecovery: 'fail' | 'block';
   readonly execute: Execute;

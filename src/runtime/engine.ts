@@ -33,6 +33,7 @@ import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
 import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
+import { StreamTable } from './stream-table.js';
 import { SubscriptionTable } from './subscriptions.js';
 
 export interface EngineOptions {
@@ -66,6 +67,7 @@ export class Engine implements IntakeContext {
   readonly sessions: SessionTable;
   readonly subscriptions = new SubscriptionTable();
   readonly artifacts: ArtifactTable;
+  readonly streams: StreamTable;
   readonly keys: IdempotencyKeys;
   readonly credentials: CredentialTable;
   readonly intake: Intake;
@@ -104,6 +106,7 @@ export class Engine implements IntakeContext {
       this.dropLogs(logs);
     };
     this.jobs = new JobTable(clock, limits, drop);
+    this.streams = new StreamTable(limits);
     this.keys = new IdempotencyKeys(this);
     this.credentials = new CredentialTable(this, options.credentials);
     this.sessions = new SessionTable({

@@ -23,6 +23,8 @@ export interface LogEvent extends LogRecord {
   /** Of the body, as UTF-8. */
   readonly bytes: number;
   readonly source: EventLog;
+  /** The stream that it belongs to, if it does. */
+  readonly streamId: string | undefined;
   /** Of the job after this event; nothing for events of a session. */
   readonly state: JobState | undefined;
 }
@@ -48,6 +50,9 @@ export interface EnvelopeFields {
   readonly idempotency_key?: string | undefined;
   readonly priority?: string | undefined;
   readonly subscription_id?: string | undefined;
+  readonly stream_id?: string | undefined;
+  /** Of what a client sent into a job: the session that it came from. */
+  readonly source?: string | undefined;
 }
 
 /** Whom and what the events of a log are about: who may watch them goes by this. */
@@ -97,6 +102,7 @@ export class EventLog {
   #released = false;
   /** What the ids of its events begin with. */
   readonly #idHead: MessageId;
+  readonly #shared: EnvelopeFields;
   readonly #fields: string;
   readonly #context: LogContext;
 
@@ -107,6 +113,7 @@ export class EventLog {
     this.subject = subject;
     this.#head = head;
     this.#idHead = `${ID_PREFIXES.message}_${id.slice(id.indexOf('_') + 1)}.`;
+    this.#shared = fields;
     this.#fields = fieldsText(fields);
     this.#context = context;
   }
@@ -140,13 +147,13 @@ export class EventLog {
     return this.appendText(type, JSON.stringify(payload), undefined, fields);
   }
 
-  /** `append` for a payload that has been turned into text already. */
+  /** `append` for a payload that has been turned into text already. `fields` go over those that all events share. */
   appendText(type: MessageType, text: string, state?: JobState, fields?: EnvelopeFields): LogEvent {
     const { timestamps, journal } = this.#context;
     const seq = ++this.#appended;
     const id: MessageId = `${this.#idHead}${seq}`;
-    const shared = fields === undefined ? this.#fields : fieldsText(fields);
-    const body = `"id":"${id}","type":"${type}","timestamp":"${timestamps.now()}"${shared},"payload":${text}}`;
+    const head = fields === undefined ? this.#fields : fieldsText({ ...this.#shared, ...fields });
+    const body = `"id":"${id}","type":"${type}","timestamp":"${timestamps.now()}"${head},"payload":${text}}`;
     const bytes = flatten(body);
     const event: LogEvent = {
       kind: 'record',
@@ -157,6 +164,7 @@ export class EventLog {
       body,
       bytes,
       source: this,
+      streamId: fields?.stream_id,
       state,
       head: seq === 1 ? this.#head : undefined,
     };
@@ -238,4 +246,10 @@ function fieldsText(fields: EnvelopeFields): string {
 /** Most are ids, in which nothing needs an escape. */
 function quoted(text: string): string {
   return /^[\w.-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+/** The fields of an envelope in front of its payload, read from an event's text without reading the payload. */
+export function headOfBody(body: string): EnvelopeFields {
+  // In front of the payload every quote of a value is escaped, so that this is found nowhere else before it.
+  return JSON.parse(`{${body.slice(0, body.indexOf(',"payload":'))}}`) as EnvelopeFields;
 }

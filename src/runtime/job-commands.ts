@@ -66,6 +66,12 @@ function traceOf(context: unknown): string | undefined {
 /** Refusals of `cancel`, in the words that clients compare (RFC 0001 §10.4, decision 8). */
 type CancelRefusal = 'not_found' | 'permission_denied' | 'already_terminal';
 
+const STREAM_REFUSALS = {
+  ended: 'already_terminal',
+  foreign: 'permission_denied',
+  unknown: 'not_found',
+} as const satisfies Record<string, CancelRefusal>;
+
 export const cancel: Command<'cancel'> = ({ engine, session, peer }, envelope) => {
   const { target, target_id, reason, deadline_ms } = envelope.payload;
   const reply = { sessionId: session.id, correlationId: envelope.id };
@@ -107,8 +113,15 @@ export const cancel: Command<'cancel'> = ({ engine, session, peer }, envelope) =
       engine.sessions.end(session);
       peer.close(CLOSE_CODES.normal, 'the session was cancelled');
       break;
-    case 'stream':
-      refuse('not_found');
+    case 'stream': {
+      const found = engine.streams.find(session.principal, target_id);
+      if (found.kind !== 'open') {
+        refuse(STREAM_REFUSALS[found.kind]);
+        break;
+      }
+      accept();
+      found.stream.stop(new ArcpError('CANCELLED', reason ?? 'the stream was cancelled'));
       break;
+    }
   }
 };

@@ -11,12 +11,14 @@ import type {
   DelegateOptions,
   Json,
   JobContext,
+  JobStream,
   LeaseView,
   LogLevel,
   Progress,
   ResultChunk,
   ResultOptions,
   ResultStream,
+  StreamOptions,
 } from '../agents/agent.js';
 import { artifactId, ArtifactResult, putArtifact, readArtifact } from '../agents/artifact-io.js';
 import { handled } from '../agents/handled.js';
@@ -224,6 +226,11 @@ class RunningJobContext implements JobContext {
     const { ref, bytes, more } = await this.#context.artifacts.fetch(this.#run.job.origin, id, offset);
     this.#run.sawLife();
     return { ref, bytes, more };
+  }
+
+  openStream(options: StreamOptions): JobStream {
+    this.#refuseWhenOver();
+    return this.#run.streams.open(options);
   }
 
   delegate(target: string, options: DelegateOptions = {}): Promise<ChildJob> {

@@ -19,6 +19,7 @@ import type { EngineContext } from './engine-context.js';
 import type { EnvelopeFields, LogEvent } from './event-log.js';
 import type { Job } from './job.js';
 import { createJobContext } from './job-context.js';
+import { JobStreams } from './job-streams.js';
 import { Liveness } from './liveness.js';
 import { JobQuestions } from './questions/job-questions.js';
 
@@ -49,6 +50,7 @@ export class JobRun {
   readonly #liveness: Liveness;
   #result: ResultLedger | undefined;
   #questions: JobQuestions | undefined;
+  #streams: JobStreams | undefined;
   #phase: Phase;
   /** Made when the agent first asks for its signal: most never do. */
   #abort: AbortController | undefined;
@@ -82,6 +84,11 @@ export class JobRun {
   /** The same, where anything was asked. */
   get askedQuestions(): JobQuestions | undefined {
     return this.#questions;
+  }
+
+  /** The streams from it and into it. */
+  get streams(): JobStreams {
+    return (this.#streams ??= new JobStreams(this, this.#context));
   }
 
   /** Aborted when the job is stopped; its `reason` is an `ArcpError`. */
@@ -261,6 +268,7 @@ export class JobRun {
     });
     this.#phase = { kind: 'stopping', ending, deadline };
     this.#liveness.unwatch();
+    this.#streams?.hurry();
     const why =
       reason.kind === 'fail'
         ? reason.error
@@ -277,6 +285,7 @@ export class JobRun {
 
   /** The store lost events of this job. What was seen of it stays, so its end is told, if the store takes that. */
   storeFailed(error: ArcpError): void {
+    this.#streams?.lost(this.job.log.committedSeq);
     if (this.#phase.kind === 'closing') this.#phase = { kind: 'closing', ending: failed(error) };
     this.#questions?.lost(error);
     if (!this.job.lost) {
@@ -294,6 +303,7 @@ export class JobRun {
     this.#leave();
     this.#questions?.drop(error);
     this.#phase = { kind: 'over' };
+    this.#streams?.letGo(error);
     this.#signalStop(error);
   }
 
@@ -333,6 +343,13 @@ export class JobRun {
   readonly #returned = (value: unknown): void => {
     if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
     if (this.#phase.kind !== 'running') return;
+    const streams = this.#streams?.settled();
+    if (streams !== undefined) {
+      void streams.then(() => {
+        this.#returned(value);
+      });
+      return;
+    }
     if (this.#result === undefined) {
       this.#finish(this.#completion(value));
       return;
@@ -386,6 +403,7 @@ export class JobRun {
     if (ending.type === 'job.completed' && job.state === 'blocked') {
       job.heartbeat(2 * job.origin.heartbeatMs, 'running');
     }
+    this.#streams?.end(ending);
     job.end(ending);
     job.origin.budget.settle();
     this.#signalStop(JOB_OVER);

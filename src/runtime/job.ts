@@ -205,7 +205,7 @@ export class Job implements EventObserver {
     return this.emitText(type, JSON.stringify(payload));
   }
 
-  /** `emit` for a payload that has been turned into text already; `fields` are those of its envelope, if not the usual. */
+  /** `emit` for a payload that has been turned into text already; `fields` go over those that all its events share. */
   emitText(
     type: MessageType,
     text: string,

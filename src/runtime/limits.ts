@@ -185,8 +185,33 @@ export const LIMITS = {
     meaning:
       'The payload of one event as text; a larger one is refused to the agent. Below `maxFrameBytes`, so that every event fits a frame.',
   },
-  maxChunkBytes: { default: 1_048_576, unit: 'bytes', meaning: 'Decoded data of one result chunk.' },
+  maxChunkBytes: {
+    default: 1_048_576,
+    unit: 'bytes',
+    meaning: 'Decoded data of one chunk of a result or a stream.',
+  },
   maxResultBytes: { default: 268_435_456, unit: 'bytes', meaning: 'Decoded data of one streamed result.' },
+  maxStreamBytes: {
+    default: 268_435_456,
+    unit: 'bytes',
+    meaning: 'Decoded data of one stream of a job, or into it.',
+  },
+  maxOpenStreamsPerJob: {
+    default: 64,
+    unit: 'count',
+    meaning: 'Streams of one job that are open at once, and as many into it; a further one is refused.',
+  },
+  maxStreamPauseMs: {
+    default: 30_000,
+    unit: 'ms',
+    meaning:
+      'How long `backpressure` can hold back one chunk of a job; then it goes all the same, and the wish is forgotten.',
+  },
+  maxRememberedStreams: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Ended streams that are remembered, to say of them that they have ended.',
+  },
   heartbeatIntervalMs: {
     default: 30_000,
     unit: 'ms',

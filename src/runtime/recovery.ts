@@ -31,6 +31,7 @@ import { QuestionFold, type RecordedQuestion } from './questions/question.js';
 import { replay } from './replay.js';
 import { numberOfPart, SESSION_HEAD, sessionOfLog } from './session-log.js';
 import type { Session, SessionRecord } from './session.js';
+import { endOpenStreams } from './stream-recovery.js';
 import { SESSION_DOCUMENTS } from './session-table.js';
 
 /** What was found. */
@@ -225,6 +226,7 @@ async function goOn(
   const { job, head } = kept;
   const agent = agentOf(engine, head);
   const attempt = agent instanceof ArcpError ? agent : await attemptAgain(engine, kept, agent);
+  await endOpenStreams(engine.store, job);
   if (agent instanceof ArcpError || attempt instanceof ArcpError) {
     withdrawOpen(job, kept.questions, ArcpError.from(attempt));
     job.end(failed(attempt));

@@ -63,13 +63,12 @@ export class Subscription {
 
   /** Whether anything of this log can concern it. Fields are ANDed, the members of one ORed. */
   takes({ principal, sessionId, jobId, traceId, priority }: LogSubject): boolean {
-    const { session_id, job_id, trace_id, stream_id, min_priority } = this.filter;
+    const { session_id, job_id, trace_id, min_priority } = this.filter;
     return (
       principal === this.subscriber.principal &&
       isAmong(sessionId, session_id) &&
       isAmong(jobId, job_id) &&
       isAmong(traceId, trace_id) &&
-      isAmong(undefined, stream_id) &&
       (min_priority === undefined || PRIORITIES.indexOf(priority) >= PRIORITIES.indexOf(min_priority))
     );
   }
@@ -84,6 +83,11 @@ export class Subscription {
     return (
       sessionId === this.subscriber.sessionId && ruleFor(type)?.countable === true && !OF_WATCHING.has(type)
     );
+  }
+
+  /** Whether it is told events of this stream, or of none. */
+  takesStream(streamId: string | undefined): boolean {
+    return isAmong(streamId, this.filter.stream_id);
   }
 
   /** How it is told events of this log. */
@@ -103,7 +107,8 @@ export class Subscription {
   }
 
   tell(event: LogEvent, subject: LogSubject): void {
-    if (!this.takesType(event.type, subject) || !this.takes(subject)) return;
+    if (!this.takesType(event.type, subject) || !this.takesStream(event.streamId) || !this.takes(subject))
+      return;
     const wrapping = this.wrappingOf(event.source, subject);
     if (this.phase.kind === 'gathering') {
       const { seq, source } = event;

@@ -150,6 +150,35 @@ describe('an agent in a thread', () => {
     expect(await run('never-ends-result')).toMatchObject({ payload: { code: 'FAILED_PRECONDITION' } });
   });
 
+  it('opens streams beside its result, and learns what is wrong with them', async () => {
+    const jobId = await client.accepted('side-streams');
+    expect(await client.terminal(jobId)).toMatchObject({
+      type: 'job.completed',
+      payload: {
+        value: [
+          ['ArcpError', 'INVALID_ARGUMENT', false],
+          ['ArcpError', 'ALREADY_EXISTS', false],
+        ],
+      },
+    });
+    const chunks = client
+      .events()
+      .flatMap((event) => (event.type === 'stream.chunk' && event.job_id === jobId ? [event] : []));
+    const of = (isEvents: boolean) =>
+      chunks.filter(({ stream_id }) => (stream_id === 'str_events') === isEvents).map((c) => c.payload.data);
+    expect(of(false).join('')).toBe(Array.from({ length: 100 }, (_, n) => `${n} grüße 🎈 `).join(''));
+    expect(of(true)).toEqual([{ at: '1970-01-01T00:00:00.000Z' }, { last: true }]);
+  });
+
+  it('learns that its stream was cancelled', async () => {
+    const jobId = await client.accepted('side-stream');
+    const { stream_id } = await client.next('stream.chunk', (frame) => frame.job_id === jobId);
+    client.send('cancel', { target: 'stream', target_id: stream_id });
+    expect(await client.terminal(jobId)).toMatchObject({
+      payload: { value: ['ArcpError', 'CANCELLED', false] },
+    });
+  });
+
   it('delegates, and learns how its children ended', async () => {
     expect(await run('delegates')).toMatchObject({
       payload: {
