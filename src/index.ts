@@ -10,6 +10,7 @@ export type {
   ChildOutcome,
   ChunkedResultOptions,
   DelegateOptions,
+  InputStream,
   JobContext,
   JobStream,
   Json,

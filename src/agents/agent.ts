@@ -16,6 +16,7 @@ import type {
   PermissionRequest,
 } from './questions.js';
 import type { StreamKind } from '../protocol/payloads/streams.js';
+import type { ValueStream } from '../protocol/value-stream.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -35,6 +36,8 @@ export interface Agent<Input = unknown> {
   readonly heartbeat: 'auto' | 'manual';
   /** What becomes of a job that was running when the runtime ended: it fails, or is started again. */
   readonly recovery: 'fail' | 'restart';
+  /** Whether clients may open streams into its jobs; see `JobContext.input`. */
+  readonly takesInput: boolean;
   /** The module to load in a worker thread, for agents that compute without yielding. */
   readonly worker: string | undefined;
   run(input: Input, ctx: JobContext): unknown;
@@ -60,6 +63,12 @@ export interface JobContext {
   /** Aborted on cancel, on the lease's end and when the runtime drains; its `reason` is an `ArcpError`. */
   readonly signal: AbortSignal;
   readonly lease: LeaseView;
+  /**
+   * For agents that take input: the streams that clients open into the job, as they open them. Each gives its values by
+   * iterating it, once, as fast as it is read; one that is left before its end takes no more. Waits for the next stream
+   * until the job is stopped, and then throws the signal's reason.
+   */
+  readonly input: AsyncIterable<InputStream, undefined>;
 
   progress(progress: Progress): void;
   log(level: LogLevel, message: string, attributes?: Readonly<Record<string, Json>>): void;
@@ -226,6 +235,9 @@ export interface JobStream extends Writable {
   readonly streamId: string;
   readonly kind: StreamKind;
 }
+
+/** A stream into a job. Its values are what the store has: a job that is started again reads them again. */
+export type InputStream = ValueStream;
 
 export interface ResultChunk {
   readonly result_id: string;

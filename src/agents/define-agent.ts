@@ -23,6 +23,8 @@ interface CommonDefinition<Input> {
    * default, or `restart` from its arguments, for agents that can do their work twice.
    */
   readonly recovery?: 'fail' | 'restart';
+  /** Whether clients may open streams into its jobs, which it reads from `ctx.input`. Default false. */
+  readonly takesInput?: boolean;
   /** What it returns is the job's inline result: JSON, or nothing after `ctx.openResult()`. */
   run(input: Input, ctx: JobContext): unknown;
 }
@@ -65,6 +67,7 @@ export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>)
     input: definition.input,
     heartbeat: definition.heartbeat ?? 'auto',
     recovery: definition.recovery ?? 'fail',
+    takesInput: definition.takesInput ?? false,
     worker: definition.worker === true ? definition.module : undefined,
     run: (input, ctx) => definition.run(input, ctx),
   };

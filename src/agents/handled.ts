@@ -3,3 +3,14 @@ export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
+
+/** The same for each step of an iterator. */
+export function handledSteps<T>(steps: AsyncGenerator<T, undefined>): AsyncIterableIterator<T, undefined> {
+  return {
+    next: () => handled(steps.next()),
+    return: () => handled(steps.return(undefined)),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,13 +1,21 @@
 /** Streams of an agent in a worker thread, on the runtime's side: the real ones, by the numbers that the thread gave. */
 import { ArcpError, type ErrorPayload } from '../protocol/errors.js';
-import type { JobContext, JobStream, StreamOptions } from './agent.js';
+import type { StreamValue } from '../protocol/stream-chunk.js';
+import type { InputStream, JobContext, JobStream, StreamOptions } from './agent.js';
+import type { ServedInput } from './worker-messages.js';
 
 export class ServedStreams {
-  readonly #ctx: Pick<JobContext, 'openStream'>;
+  readonly #ctx: Pick<JobContext, 'openStream' | 'input'>;
   readonly #onStopped: (number: number, error: ArcpError) => void;
   readonly #open = new Map<number, JobStream>();
+  #arriving: AsyncIterator<InputStream, undefined> | undefined;
+  readonly #inputs = new Map<number, AsyncIterator<StreamValue, undefined>>();
+  #nextInput = 1;
 
-  constructor(ctx: Pick<JobContext, 'openStream'>, onStopped: (number: number, error: ArcpError) => void) {
+  constructor(
+    ctx: Pick<JobContext, 'openStream' | 'input'>,
+    onStopped: (number: number, error: ArcpError) => void,
+  ) {
     this.#ctx = ctx;
     this.#onStopped = onStopped;
   }
@@ -40,6 +48,30 @@ export class ServedStreams {
 
   destroy(number: number, error: ErrorPayload | undefined): void {
     this.#open.get(number)?.destroy(error === undefined ? undefined : ArcpError.fromPayload(error));
+  }
+
+  /** The next stream into the job. */
+  async nextInput(): Promise<ServedInput | undefined> {
+    this.#arriving ??= this.#ctx.input[Symbol.asyncIterator]();
+    const step = await this.#arriving.next();
+    if (step.done === true) return undefined;
+    const stream = step.value;
+    const number = this.#nextInput++;
+    this.#inputs.set(number, stream[Symbol.asyncIterator]());
+    const { id, kind, contentType } = stream;
+    return { number, id, kind, contentType };
+  }
+
+  /** Its next value. */
+  async readInput(number: number): Promise<IteratorResult<StreamValue, undefined>> {
+    const next = await this.#inputs.get(number)?.next();
+    if (next?.done !== false) this.#inputs.delete(number);
+    return next ?? { done: true, value: undefined };
+  }
+
+  async leaveInput(number: number): Promise<void> {
+    await this.#inputs.get(number)?.return?.();
+    this.#inputs.delete(number);
   }
 
   #on(number: number, act: (stream: JobStream, done: (error?: Error | null) => void) => void): Promise<void> {

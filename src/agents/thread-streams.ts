@@ -4,9 +4,11 @@ import { Writable } from 'node:stream';
 import { ArcpError } from '../protocol/errors.js';
 import { ID_PREFIXES } from '../protocol/ids.js';
 import type { StreamKind } from '../protocol/payloads/streams.js';
-import { isContinuous } from '../protocol/stream-chunk.js';
-import type { JobStream, StreamOptions } from './agent.js';
-import type { CallMethod } from './worker-messages.js';
+import { isContinuous, type StreamValue } from '../protocol/stream-chunk.js';
+import { ValueStream } from '../protocol/value-stream.js';
+import type { InputStream, JobStream, StreamOptions } from './agent.js';
+import { handledSteps } from './handled.js';
+import type { CallMethod, ServedInput } from './worker-messages.js';
 
 type Call = (method: CallMethod, ...args: readonly unknown[]) => Promise<unknown>;
 type Done = (error?: Error | null) => void;
@@ -81,6 +83,34 @@ export class ThreadStreams {
 
   constructor(call: Call) {
     this.#call = call;
+  }
+
+  /** The streams into the job; the runtime's side reads them. */
+  get input(): AsyncIterable<InputStream, undefined> {
+    return { [Symbol.asyncIterator]: () => handledSteps(this.#inputs()) };
+  }
+
+  async *#inputs(): AsyncGenerator<InputStream, undefined> {
+    for (;;) {
+      const next = (await this.#call('nextInput')) as ServedInput | undefined;
+      if (next === undefined) return undefined;
+      const { number, id, kind, contentType } = next;
+      yield new ValueStream(id, kind, contentType, handledSteps(this.#values(number)));
+    }
+  }
+
+  async *#values(number: number): AsyncGenerator<StreamValue, undefined> {
+    let isOver = false;
+    try {
+      for (;;) {
+        const step = (await this.#call('readInput', number)) as IteratorResult<StreamValue, undefined>;
+        isOver = step.done === true;
+        if (step.done === true) return undefined;
+        yield step.value;
+      }
+    } finally {
+      if (!isOver) this.#call('leaveInput', number).catch(() => undefined);
+    }
   }
 
   /** What the runtime has against the stream ends it. */

@@ -162,6 +162,7 @@ const ctx: JobContext = {
     result.opened(stream);
     return stream;
   },
+  input: streams.input,
   openStream: (options) => streams.open(options),
   charge: (...args) => handled(call('charge', ...args) as Promise<void>),
   flushed: async () => {

@@ -1,5 +1,7 @@
 /** What the runtime and an agent in a worker thread say to each other. Everything is structured-cloneable. */
 import type { ErrorPayload } from '../protocol/errors.js';
+import type { Id } from '../protocol/ids.js';
+import type { StreamKind } from '../protocol/payloads/streams.js';
 import type { ChildOutcome } from './agent.js';
 
 export interface WorkerJob {
@@ -37,7 +39,16 @@ export type ArtifactMethod = 'artifactPart' | 'artifactPiece' | 'releaseArtifact
 export type PersonMethod = 'ask' | 'choose' | 'requestPermission' | 'requestBudget' | 'guidance';
 
 /** Those of a stream name it by a number that the thread gives. */
-export type StreamCall = 'openStream' | 'streamWrite' | 'streamEnd' | 'streamDestroy';
+export type StreamCall =
+  'openStream' | 'streamWrite' | 'streamEnd' | 'streamDestroy' | 'nextInput' | 'readInput' | 'leaveInput';
+
+/** A stream into the job, as the thread is told of it. */
+export interface ServedInput {
+  readonly number: number;
+  readonly id: Id<'stream'>;
+  readonly kind: StreamKind;
+  readonly contentType: string | undefined;
+}
 
 export type FromWorker =
   | { readonly kind: 'note'; readonly method: NoteMethod; readonly args: readonly unknown[] }

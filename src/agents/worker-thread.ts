@@ -195,6 +195,12 @@ class WorkerRun {
       case 'streamDestroy':
         this.#streams.destroy(...(args as [number, ErrorPayload | undefined]));
         return undefined;
+      case 'nextInput':
+        return this.#streams.nextInput();
+      case 'readInput':
+        return this.#streams.readInput(args[0] as number);
+      case 'leaveInput':
+        return this.#streams.leaveInput(args[0] as number);
     }
   }
 

@@ -47,6 +47,10 @@ export function newMessageId(): MessageId {
   return `${ID_PREFIXES.message}_${nanoid()}`;
 }
 
+export function newStreamId(): Id<'stream'> {
+  return `${ID_PREFIXES.stream}_${nanoid()}`;
+}
+
 /** A message as text, but for the fields that may differ when it is sent again. */
 export type FrameBody = string & { readonly frameBody: unique symbol };
 

@@ -13,6 +13,7 @@ export type {
   WatchOptions,
 } from './client.js';
 export type { CancelOptions, Job } from './job.js';
+export type { InputOptions, JobInput } from './job-input.js';
 export type { JobStream } from './job-streams.js';
 export type { JobEvent, JobEventType, TerminalEvent } from './job-event.js';
 export type { JobResult, StreamedResult } from './result.js';

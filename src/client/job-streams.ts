@@ -11,15 +11,18 @@
 import {
   ArcpError,
   StreamSequence,
+  ValueStream,
   valueOfChunk,
   type Id,
   type Payload,
-  type StreamKind,
   type StreamValue,
 } from '../protocol/index.js';
 import { EventQueue } from './event-queue.js';
 import type { JobEvent } from './job-event.js';
 import type { ClientLimits } from './limits.js';
+
+/** One stream of a job. */
+export type JobStream = ValueStream;
 
 /** What a stream needs of its client. */
 export interface StreamHost {
@@ -27,75 +30,6 @@ export interface StreamHost {
   /** Asks the runtime to slow a stream down; absent where this client may not. */
   readonly slow: ((streamId: Id<'stream'>, wish: Payload<'backpressure'>) => void) | undefined;
 }
-
-/** One stream of a job: its values by iterating it, or all of them at once. */
-export class JobStream<Kind extends StreamKind = StreamKind> implements AsyncIterable<
-  StreamValue<Kind>,
-  undefined
-> {
-  readonly id: Id<'stream'>;
-  readonly kind: Kind;
-  readonly contentType: string | undefined;
-  readonly #queue: AsyncIterableIterator<StreamValue<Kind>, undefined>;
-
-  /** @internal */
-  constructor(
-    id: Id<'stream'>,
-    kind: Kind,
-    contentType: string | undefined,
-    queue: AsyncIterableIterator<StreamValue<Kind>, undefined>,
-  ) {
-    this.id = id;
-    this.kind = kind;
-    this.contentType = contentType;
-    this.#queue = queue;
-  }
-
-  /** Whether the stream is of this kind; narrows what it gives. */
-  is<Of extends Kind>(kind: Of): this is JobStream<Of> {
-    return this.kind === kind;
-  }
-
-  /** Its values as they come: text, bytes, or what the kind carries. Once; what is read is let go. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<StreamValue<Kind>, undefined> {
-    return this.#queue;
-  }
-
-  /** All of its text, once it has ended. Throws INVALID_ARGUMENT for streams that are not text. */
-  async text(): Promise<string> {
-    const parts: string[] = [];
-    for await (const value of this) {
-      if (typeof value !== 'string') throw this.#isNot('text');
-      parts.push(value);
-    }
-    return parts.join('');
-  }
-
-  /** All of its bytes, once it has ended; of text, its UTF-8. Throws INVALID_ARGUMENT for other kinds. */
-  async bytes(): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    for await (const value of this) {
-      const part = typeof value === 'string' ? utf8.encode(value) : value;
-      if (!(part instanceof Uint8Array)) throw this.#isNot('bytes');
-      parts.push(part);
-      size += part.length;
-    }
-    const whole = new Uint8Array(size);
-    let at = 0;
-    for (const part of parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
-  }
-
-  #isNot(what: string): ArcpError {
-    return new ArcpError('INVALID_ARGUMENT', `a stream of kind ${this.kind} is not ${what}`);
-  }
-}
-
-const utf8 = new TextEncoder();
 
 /** Takes the events of one job apart. */
 export class StreamReader {
@@ -177,7 +111,7 @@ class Incoming {
     const { iteratorEvents: items, iteratorSize: size } = host.limits;
     this.#sequence = new StreamSequence(kind, { maxChunkBytes: Infinity, maxStreamBytes: Infinity });
     this.#queue = new UnreadQueue({ items, size }, (wish) => host.slow?.(id, wish));
-    this.stream = new JobStream(id, kind, content_type, this.#queue);
+    this.stream = new ValueStream(id, kind, content_type, this.#queue);
   }
 
   chunk(chunk: Payload<'stream.chunk'>): void {

@@ -5,8 +5,9 @@
  * (J2) When the client can no longer follow the job (session lost, client closed, events missing), `result()` and
  *      every iterator end with the one error that says so; the job itself may go on in the runtime.
  */
-import { ArcpError, type JobId, type Payload } from '../protocol/index.js';
+import { ArcpError, type JobId, type Payload, type StreamKind } from '../protocol/index.js';
 import type { Clock } from '../clock.js';
+import type { InputOptions, JobInput } from './job-input.js';
 import { StreamReader, type JobStream, type StreamHost } from './job-streams.js';
 import { isTerminal, type JobEvent, type TerminalEvent } from './job-event.js';
 import { JobEvents } from './job-events.js';
@@ -27,6 +28,7 @@ export interface JobHost extends StreamHost {
   cancel(jobId: string, options: CancelOptions): Promise<void>;
   /** The open question that an event asks. */
   question(id: string): Question | undefined;
+  openInput<Kind extends StreamKind>(jobId: JobId, options: InputOptions<Kind>): Promise<JobInput<Kind>>;
 }
 
 type Outcome =
@@ -87,6 +89,19 @@ export class Job implements AsyncIterable<JobEvent, undefined> {
    */
   streams(): AsyncIterableIterator<JobStream, undefined> {
     return new StreamReader(this.#events.read('job'), this.#host).streams;
+  }
+
+  /**
+   * Opens a stream into the job, for agents that take input. What is written is taken once, also when the connection
+   * drops meanwhile. Rejects with FAILED_PRECONDITION where the agent takes none, or the job has ended.
+   *
+   * @example
+   * const input = await job.openInput({ kind: 'text' });
+   * await input.write('a line');
+   * await input.end();
+   */
+  openInput<Kind extends StreamKind>(options: InputOptions<Kind>): Promise<JobInput<Kind>> {
+    return this.#host.openInput(this.id, options);
   }
 
   /**

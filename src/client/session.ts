@@ -22,12 +22,14 @@ import {
   type Payload,
   type Refusal,
   type SessionId,
+  type StreamKind,
 } from '../protocol/index.js';
 import { Acks } from './acks.js';
 import {
   encodeBody,
   encodeFrame,
   newMessageId,
+  newStreamId,
   type Answer,
   type Command,
   type OutboundMessage,
@@ -35,6 +37,7 @@ import {
 import { Connection, type ConnectionOwner, type ConnectionSettings } from './connection.js';
 import type { ResumePoint } from './handshake.js';
 import { isJobEvent, isTerminalType } from './job-event.js';
+import { JobInput, readEcho, type InputOptions } from './job-input.js';
 import { JobTree } from './job-tree.js';
 import { cancelledError, type CancelOptions, type Job, type JobHost } from './job.js';
 import type { ClientLimits } from './limits.js';
@@ -67,6 +70,8 @@ export class ClientSession implements ConnectionOwner {
   readonly #calls: PendingCalls;
   readonly #jobs: JobTree;
   readonly #acks: Acks;
+  /** Open streams into jobs. */
+  readonly #inputs = new Map<string, JobInput>();
   #current: OpenSession | undefined;
   #resumeToken: string | undefined;
   #lastEventSeq = 0;
@@ -86,6 +91,7 @@ export class ClientSession implements ConnectionOwner {
       clock,
       cancel: (jobId, options) => this.cancel(jobId, options),
       question: (id) => this.questions.find(id),
+      openInput: (jobId, options) => this.#openInput(jobId, options),
       slow: (stream_id, payload) => this.#post({ type: 'backpressure', payload, stream_id }),
     };
     this.#jobs = new JobTree(host);
@@ -206,6 +212,26 @@ export class ClientSession implements ConnectionOwner {
     }
   }
 
+  async #openInput<Kind extends StreamKind>(
+    jobId: JobId,
+    options: InputOptions<Kind>,
+  ): Promise<JobInput<Kind>> {
+    const id = newStreamId();
+    const input = new JobInput(id, jobId, options, {
+      send: (message, signal) =>
+        this.issue({ message, repeat: 'same-id', read: ({ type }) => readEcho(message.type, type) }, signal),
+      ended: ({ id: endedId }) => this.#inputs.delete(endedId),
+    });
+    this.#inputs.set(id, input);
+    try {
+      await input.open();
+      return input;
+    } catch (error) {
+      input.fail(ArcpError.from(error));
+      throw error;
+    }
+  }
+
   resumePoint(): ResumePoint | undefined {
     return this.#resumeToken === undefined
       ? undefined
@@ -228,6 +254,8 @@ export class ClientSession implements ConnectionOwner {
   receive(envelope: AnyEnvelope, size: number): void {
     if (envelope.event_seq !== undefined && !this.#isNext(envelope.event_seq)) return;
     if (this.#calls.answer(envelope, size)) return;
+    if (envelope.type === 'stream.error' && envelope.stream_id !== undefined)
+      this.#inputs.get(envelope.stream_id)?.fail(ArcpError.fromPayload(envelope.payload));
     if (isJobEvent(envelope)) {
       this.questions.note(envelope);
       if (!this.#jobs.route(envelope, size) && !this.#cancelAbandoned(envelope)) this.#unrouted(envelope);
@@ -273,6 +301,8 @@ export class ClientSession implements ConnectionOwner {
   }
 
   #goOn(resumed: boolean): void {
+    // What the runtime wished for may be out of date; it will say so again.
+    for (const input of this.#inputs.values()) input.wish({});
     this.#acks.restart(this.#lastEventSeq);
     this.#calls.sendAll();
     this.#settleReady?.resolve();
@@ -288,6 +318,8 @@ export class ClientSession implements ConnectionOwner {
       const received_at = new Date(this.#settings.clock.now()).toISOString();
       const payload = { ping_nonce: envelope.payload.nonce, received_at };
       this.#post({ type: 'session.pong', payload, correlation_id: id });
+    } else if (type === 'backpressure') {
+      if (envelope.stream_id !== undefined) this.#inputs.get(envelope.stream_id)?.wish(envelope.payload);
     } else if (type === 'nack') {
       const error = ArcpError.fromPayload(envelope.payload);
       this.listeners.tell('notice', { kind: 'nack', error, envelope });

@@ -1,8 +1,9 @@
 /** A job that this client watches, whoever started it: a `Job`, as far as its events are told. */
-import type { Payload } from '../protocol/index.js';
+import type { Payload, StreamKind } from '../protocol/index.js';
 import type { JobEvent } from './job-event.js';
 import type { CancelOptions, Job } from './job.js';
 import type { Question } from './question.js';
+import type { InputOptions, JobInput } from './job-input.js';
 import type { JobStream } from './job-streams.js';
 import type { JobResult } from './result.js';
 
@@ -39,6 +40,11 @@ export class WatchedJob implements AsyncIterable<JobEvent, undefined> {
   /** The streams that it opens while it is watched; see `Job.streams`. A slow reader cannot slow them down. */
   streams(): AsyncIterableIterator<JobStream, undefined> {
     return this.#job.streams();
+  }
+
+  /** Opens a stream into the job; see `Job.openInput`. */
+  openInput<Kind extends StreamKind>(options: InputOptions<Kind>): Promise<JobInput<Kind>> {
+    return this.#job.openInput(options);
   }
 
   /** Its result, where it is watched from the beginning; see `Job.chunks`. */

@@ -78,7 +78,8 @@ class ClassicPeer implements Peer {
     this.#send(`${this.#head}${eventSeq},${plain ? record.body : asEmittedEvent(record.body)}`);
   }
 
-  reply<T extends MessageType>({ type, payload, sessionId, correlationId, subscriptionId }: Reply<T>): void {
+  reply<T extends MessageType>(reply: Reply<T>): void {
+    const { type, payload, sessionId, correlationId, subscriptionId, streamId } = reply;
     this.#send(
       JSON.stringify({
         arcp: PROTOCOL_VERSION,
@@ -88,6 +89,7 @@ class ClassicPeer implements Peer {
         session_id: sessionId,
         correlation_id: correlationId,
         subscription_id: subscriptionId,
+        stream_id: streamId,
         payload,
       }),
     );

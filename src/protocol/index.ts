@@ -35,5 +35,6 @@ export {
   type Thought,
 } from './stream-chunk.js';
 export { isJsonObject, knownErrorCode, type JsonObject } from './scalars.js';
+export { ValueStream } from './value-stream.js';
 export { isTimestamp } from './timestamp.js';
 export * from './draft/index.js';

@@ -86,10 +86,10 @@ export const MESSAGES = {
   'agent.delegate': { schema: execution.agentDelegate, direction: 'both', countable: true, handshake: false, answers: ['job.accepted', 'job.failed', 'nack'], extension: OPT_IN.delegate },
   'agent.handoff': { schema: execution.agentHandoff, direction: 'both', countable: true, handshake: false, answers: ['ack', 'nack'], extension: OPT_IN.handoff },
 
-  'stream.open': { schema: streams.streamOpen, direction: 'both', countable: true, handshake: false, answers: [] },
-  'stream.chunk': { schema: streams.streamChunk, direction: 'both', countable: true, handshake: false, answers: [] },
-  'stream.close': { schema: streams.streamClose, direction: 'both', countable: true, handshake: false, answers: [] },
-  'stream.error': { schema: streams.streamError, direction: 'both', countable: true, handshake: false, answers: [] },
+  'stream.open': { schema: streams.streamOpen, direction: 'both', countable: true, handshake: false, answers: ['stream.open', 'ack', 'nack'] },
+  'stream.chunk': { schema: streams.streamChunk, direction: 'both', countable: true, handshake: false, answers: ['stream.chunk', 'ack', 'nack'] },
+  'stream.close': { schema: streams.streamClose, direction: 'both', countable: true, handshake: false, answers: ['stream.close', 'ack', 'nack'] },
+  'stream.error': { schema: streams.streamError, direction: 'both', countable: true, handshake: false, answers: ['stream.error', 'ack', 'nack'] },
 
   'human.input.request': { schema: human.humanInputRequest, direction: 'runtime', countable: true, handshake: false, answers: ['human.input.response', 'human.input.cancelled'], extension: OPT_IN.human },
   'human.input.response': { schema: human.humanInputResponse, direction: 'both', countable: true, handshake: false, answers: ['ack', 'nack'], extension: OPT_IN.human },

@@ -13,7 +13,7 @@ import {
   withdraw,
 } from './questions/question-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
-import { backpressure } from './stream-commands.js';
+import { backpressure, closeInput, failInput, feedInput, openInput } from './stream-commands.js';
 import {
   listing,
   resume,
@@ -68,5 +68,9 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['artifact.fetch', fetchArtifact],
   ['artifact.release', releaseArtifact],
   ['backpressure', backpressure],
+  ['stream.open', openInput],
+  ['stream.chunk', feedInput],
+  ['stream.close', closeInput],
+  ['stream.error', failInput],
   ['nack', nacked],
 ]);

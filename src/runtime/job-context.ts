@@ -93,6 +93,10 @@ class RunningJobContext implements JobContext {
     };
   }
 
+  get input(): JobContext['input'] {
+    return this.#run.streams.input;
+  }
+
   progress(progress: Progress): void {
     if (!this.#run.isLive) return;
     const payload = progressPayload(progress);

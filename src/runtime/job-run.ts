@@ -129,6 +129,7 @@ export class JobRun {
   }
 
   onEvent(event: LogEvent): void {
+    this.#streams?.committed(event);
     if (event.type !== 'job.accepted' || this.#phase.kind !== 'waiting') return;
     this.#armExpiry();
     this.#context.admission.enter(this);
@@ -245,6 +246,32 @@ export class JobRun {
     throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} is not running: it can ask nobody`);
   }
 
+  /**
+   * Appends what a client sends into the job; what is too much is refused to the client, and the job goes on.
+   * Throws RESOURCE_EXHAUSTED or BACKPRESSURE_OVERFLOW.
+   */
+  hear(type: MessageType, text: string, fields: EnvelopeFields): LogEvent {
+    const { pending, pendingSize, size } = this.job.log;
+    const { maxPendingEvents, maxPendingBytes, maxJobLogBytes, maxEventBytes } = this.#context.limits;
+    if (pending >= maxPendingEvents || pendingSize >= maxPendingBytes)
+      throw new ArcpError('BACKPRESSURE_OVERFLOW', 'too many events of the job wait for the store');
+    if (size > maxJobLogBytes)
+      throw new ArcpError(
+        'RESOURCE_EXHAUSTED',
+        `the events of the job are over the limit of ${maxJobLogBytes} bytes`,
+      );
+    refuseOversize(text, type, maxEventBytes);
+    return this.job.emitText(type, text, undefined, fields);
+  }
+
+  /** Whether clients may open streams into it now. Throws FAILED_PRECONDITION when not. */
+  refuseInput(): void {
+    if (!this.#agent.takesInput)
+      throw new ArcpError('FAILED_PRECONDITION', `${this.job.agent} takes no input`);
+    if (this.#phase.kind !== 'waiting' && this.#phase.kind !== 'running')
+      throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} is ending: it takes no more input`);
+  }
+
   /** Notes a sign of life that is not a heartbeat (decision 7). */
   sawLife(): void {
     this.#liveness.sign();
@@ -309,6 +336,7 @@ export class JobRun {
 
   #signalStop(error: ArcpError): void {
     this.#stopped ??= error;
+    this.#streams?.closeInput(this.#stopped);
     this.#abort?.abort(this.#stopped);
   }
 

@@ -4,11 +4,14 @@
  * (T1) A job's streams end before the job does: what its agent left open ends with `stream.error`.
  * (T2) Nobody holds up a job's end: once its agent is done or is being stopped, its streams flow as fast as they can.
  */
-import type { JobStream, StreamOptions } from '../agents/agent.js';
+import type { InputStream as AgentInput, JobStream, StreamOptions } from '../agents/agent.js';
+import { handledSteps } from '../agents/handled.js';
 import { ChunkedStream } from '../agents/job-stream.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Ending } from './ending.js';
 import type { EngineContext } from './engine-context.js';
+import type { LogEvent } from './event-log.js';
+import { InputStream, type InputSource } from './input-stream.js';
 import type { JobRun } from './job-run.js';
 import { OutputStream } from './output-stream.js';
 
@@ -21,6 +24,14 @@ export class JobStreams {
   readonly #run: JobRun;
   readonly #context: EngineContext;
   readonly #outputs = new Map<string, Output>();
+  /** All that were opened: an ended one is told apart from one that never was. */
+  readonly #inputs = new Map<string, InputStream>();
+  /** Those that the agent has yet to take. */
+  #arrived: InputStream[] = [];
+  /** Why no more come. */
+  #closed: ArcpError | undefined;
+  /** Agents that wait for the next one. */
+  #waiting: (() => void)[] = [];
 
   constructor(run: JobRun, context: EngineContext) {
     this.#run = run;
@@ -50,6 +61,79 @@ export class JobStreams {
     return writable;
   }
 
+  /** The streams that clients open, as they open them. */
+  get input(): AsyncIterable<AgentInput, undefined> {
+    return { [Symbol.asyncIterator]: () => handledSteps(this.#takeInputs()) };
+  }
+
+  async *#takeInputs(): AsyncGenerator<AgentInput, undefined> {
+    for (;;) {
+      const next = this.#arrived.shift();
+      if (next !== undefined) yield next.values;
+      else if (this.#closed !== undefined) throw this.#closed;
+      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** A client opens a stream into the job. Throws ALREADY_EXISTS or RESOURCE_EXHAUSTED. */
+  receive(source: InputSource, messageId: string): InputStream {
+    const { streams, limits } = this.#context;
+    const { streamId } = source;
+    if (streams.has(this.#run.job.origin.principal, streamId) || this.#inputs.has(streamId))
+      throw new ArcpError('ALREADY_EXISTS', `stream ${streamId} exists already`);
+    if (this.#inputs.size >= limits.maxInputsPerJob)
+      throw new ArcpError(
+        'RESOURCE_EXHAUSTED',
+        `${this.#inputs.size} streams were opened into the job already`,
+      );
+    let open = 0;
+    for (const { isOver } of this.#inputs.values()) if (!isOver) open += 1;
+    if (open >= limits.maxOpenStreamsPerJob)
+      throw new ArcpError('RESOURCE_EXHAUSTED', `${open} streams into the job are open already`);
+    const input = this.#newInput(source);
+    input.opened(messageId);
+    this.#inputs.set(streamId, input);
+    streams.add(input);
+    return input;
+  }
+
+  #newInput(source: InputSource): InputStream {
+    return new InputStream(this.#run, source, this.#context, (ended) => {
+      this.#context.streams.ended(ended);
+    });
+  }
+
+  /** Takes up a stream that the job's log has from an earlier life; the agent reads it from its beginning. */
+  restoreInput(source: InputSource): InputStream {
+    const input = this.#newInput(source);
+    this.#inputs.set(source.streamId, input);
+    this.#arrived.push(input);
+    return input;
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** An event of one of the streams is committed. */
+  committed(event: LogEvent): void {
+    const input = event.streamId === undefined ? undefined : this.#inputs.get(event.streamId);
+    if (input === undefined) return;
+    input.committed(event);
+    if (event.type !== 'stream.open') return;
+    this.#arrived.push(input);
+    this.#wake();
+  }
+
+  /** The agent is told to stop, or is no longer asked: what waits for input gets this error. */
+  closeInput(error: ArcpError): void {
+    this.#closed ??= error;
+    this.#wake();
+    for (const input of this.#inputs.values()) input.interrupt(error);
+  }
+
   /** (T2) */
   hurry(): void {
     for (const { stream } of this.#outputs.values()) stream.hurry();
@@ -76,6 +160,7 @@ export class JobStreams {
     for (const { stream } of [...this.#outputs.values()]) {
       if (stream.openedAt > committedSeq) stream.endWithJob(LOST, false);
     }
+    for (const input of this.#inputs.values()) input.lost(committedSeq, LOST);
   }
 
   /** The job ends next (T1). */
@@ -85,11 +170,15 @@ export class JobStreams {
         ? new ArcpError('CANCELLED', 'the job was cancelled')
         : new ArcpError('ABORTED', 'the job ended before the stream did', { retryable: false });
     for (const { stream } of [...this.#outputs.values()]) stream.endWithJob(error, true);
+    for (const input of this.#inputs.values()) input.endWithJob(error, true);
+    this.closeInput(error);
   }
 
   /** The job is dropped where it stands. */
   letGo(error: ArcpError): void {
     for (const { stream } of [...this.#outputs.values()]) stream.endWithJob(error, false);
+    for (const input of this.#inputs.values()) input.endWithJob(error, false);
+    this.closeInput(error);
   }
 }
 

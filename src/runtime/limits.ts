@@ -201,6 +201,22 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Streams of one job that are open at once, and as many into it; a further one is refused.',
   },
+  maxInputsPerJob: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Streams that clients open into one job, one after the other; a further one is refused.',
+  },
+  inputWindowBytes: {
+    default: 1_048_576,
+    unit: 'bytes',
+    meaning:
+      'Unread data of one stream into a job from which on its sender is asked to wait by `backpressure`.',
+  },
+  maxInputBacklogBytes: {
+    default: 16_777_216,
+    unit: 'bytes',
+    meaning: 'Unread data of one stream into a job; a chunk beyond it is refused with BACKPRESSURE_OVERFLOW.',
+  },
   maxStreamPauseMs: {
     default: 30_000,
     unit: 'ms',

@@ -11,6 +11,7 @@ export interface Reply<T extends MessageType = MessageType> {
   readonly sessionId?: string | undefined;
   readonly correlationId?: string | undefined;
   readonly subscriptionId?: Id<'subscription'> | undefined;
+  readonly streamId?: Id<'stream'> | undefined;
   /** What a `nack` is the answer to, where that is known. */
   readonly refused?: Refused | undefined;
 }

@@ -31,7 +31,7 @@ import { QuestionFold, type RecordedQuestion } from './questions/question.js';
 import { replay } from './replay.js';
 import { numberOfPart, SESSION_HEAD, sessionOfLog } from './session-log.js';
 import type { Session, SessionRecord } from './session.js';
-import { endOpenStreams } from './stream-recovery.js';
+import { endOpenStreams, restoreInputs } from './stream-recovery.js';
 import { SESSION_DOCUMENTS } from './session-table.js';
 
 /** What was found. */
@@ -226,7 +226,7 @@ async function goOn(
   const { job, head } = kept;
   const agent = agentOf(engine, head);
   const attempt = agent instanceof ArcpError ? agent : await attemptAgain(engine, kept, agent);
-  await endOpenStreams(engine.store, job);
+  await endOpenStreams(engine, job, !(attempt instanceof ArcpError));
   if (agent instanceof ArcpError || attempt instanceof ArcpError) {
     withdrawOpen(job, kept.questions, ArcpError.from(attempt));
     job.end(failed(attempt));
@@ -240,6 +240,7 @@ async function goOn(
   for (const [currency, amount] of spent) budget.charge(currency, amount);
   const run = new JobRun(job, agent, head.arguments, engine);
   if (kept.questions.length > 0) run.questions.restore(kept.questions);
+  await restoreInputs(engine, run);
   engine.jobs.takeUp(run, attempt);
   return 'started';
 }

@@ -10,6 +10,10 @@ export class RememberedIds {
     this.#limit = limit;
   }
 
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
   /** False when it is remembered already. */
   add(id: string): boolean {
     if (this.#ids.has(id)) return false;

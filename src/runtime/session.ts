@@ -5,6 +5,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ID_PREFIXES, type SessionId } from '../protocol/ids.js';
+import { ArcpError } from '../protocol/errors.js';
 import { digestOf } from './authenticator.js';
 import type { Timer } from '../clock.js';
 import type { EventLog } from './event-log.js';
@@ -14,6 +15,8 @@ import type { Peer, SessionTerms } from './peer.js';
 import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
+import type { InputStream } from './input-stream.js';
+import { StrayStreams } from './stray-streams.js';
 import { Watching, type Watched, type WatchState } from './watching.js';
 
 export interface SessionIdentity {
@@ -60,6 +63,10 @@ export class Session {
   readonly outbox: Outbox;
   /** What it watches beside its own jobs. */
   readonly watching: Watching;
+  /** Streams that it has open into jobs. */
+  readonly inputs = new Set<InputStream>();
+  /** Streams that it was told about that they are not open. */
+  readonly strays = new StrayStreams();
   /** On whose behalf its jobs run. */
   readonly requester: Requester;
   /** Extensions whose messages this session can take (decision 17). */
@@ -138,6 +145,9 @@ export class Session {
     this.#attachment = { kind: 'ended' };
     this.#resumeDigest = undefined;
     this.#replacedDigest = undefined;
+    for (const input of this.inputs)
+      input.stop(new ArcpError('ABORTED', 'the session of its sender has ended'));
+    this.inputs.clear();
     this.watching.close();
     this.outbox.close();
   }
@@ -149,6 +159,12 @@ export class Session {
 
   #release(): void {
     if (this.#attachment.kind === 'detached') this.#attachment.expiry.cancel();
+  }
+
+  /** It has this stream open into a job; those that have ended are let go. */
+  feeds(input: InputStream): void {
+    for (const one of this.inputs) if (one.isOver) this.inputs.delete(one);
+    this.inputs.add(input);
   }
 
   /** What the store keeps of it. */
