@@ -83,6 +83,7 @@ export interface PastEvent {
   readonly bytes: number;
   readonly body?: string;
   readonly state?: JobState | undefined;
+  readonly streamId?: string | undefined;
 }
 
 export class EventLog {
@@ -180,10 +181,21 @@ export class EventLog {
   }
 
   /** The log's next event, as an earlier life committed it: its observers learn of it as they did then. */
-  replay({ type, bytes, body = '', state }: PastEvent, position: number): LogEvent {
+  replay({ type, bytes, body = '', state, streamId }: PastEvent, position: number): LogEvent {
     const seq = ++this.#appended;
     const id: MessageId = `${this.#idHead}${seq}`;
-    const event: LogEvent = { kind: 'record', log: this.id, seq, type, id, body, bytes, source: this, state };
+    const event: LogEvent = {
+      kind: 'record',
+      log: this.id,
+      seq,
+      type,
+      id,
+      body,
+      bytes,
+      source: this,
+      streamId,
+      state,
+    };
     this.#show(event, position);
     return event;
   }

@@ -3,7 +3,8 @@
  * plays every commit that is kept to the very observers that learn of commits otherwise, in the order of commit, so that
  * what comes out is what was there.
  *
- * (Y1) Only types and places are read, and of sessions' logs what their watching says: texts stay in the store.
+ * (Y1) Only types and places are read, and of sessions' logs what their watching says: texts stay in the store. Events of
+ *      streams are read where a subscription asks for single streams.
  * (Y2) A session that was told what is forgotten now has noted how far it had come. At that point it is counted anew, and
  *      what its client could not be told again is dropped.
  * (Y3) A subscription gathers from where its record says that it did, so that it begins with the same past.
@@ -12,7 +13,7 @@ import type { JobId, MessageId } from '../protocol/ids.js';
 import { isTerminal } from '../protocol/job-state.js';
 import type { MessageType } from '../protocol/messages.js';
 import type { Store } from '../store/store.js';
-import type { EventLog, PastEvent } from './event-log.js';
+import { headOfBody, type EventLog, type PastEvent } from './event-log.js';
 import { outboxesOf } from './intake.js';
 import { stateAfter, type Job } from './job.js';
 import type { Limits } from './limits.js';
@@ -53,12 +54,14 @@ export async function replay(
   const sources = new Map<string, Source>();
   for (const job of jobs.values()) sources.set(job.id, { kind: 'job', job });
   const due: Due[] = [];
+  let byStream = false;
   for (const session of sessions.values()) {
     session.watching.isReplaying = true;
     for (const log of session.logParts) {
       const records = await recordsOf(context.store, log.id);
       sources.set(log.id, { kind: 'session', session, log, records });
       due.push(...gatherings(session, records));
+      byStream ||= records.some(asksForStreams);
     }
     due.push(...noted(session, jobs));
   }
@@ -74,7 +77,11 @@ export async function replay(
       const { job } = source;
       if (job.log.committedSeq === 0) begin(job, sessions, context.limits);
       const state = stateAfter(type as MessageType);
-      const event = job.log.replay({ type: type as MessageType, bytes, state }, position);
+      const streamId =
+        byStream && type.startsWith('stream.')
+          ? await streamOf(context.store, log, job.log.committedSeq)
+          : undefined;
+      const event = job.log.replay({ type: type as MessageType, bytes, state, streamId }, position);
       if (state !== undefined && isTerminal(state)) {
         job.log.release();
         ended.push(job);
@@ -130,6 +137,17 @@ function gatherings({ watching }: Session, records: readonly SessionRecord[]): D
     const { after, subscription_id: id, filter, ordinal } = readRecord('subscribe', { body }).payload;
     return [{ position: after, act: () => void watching.gather(id, filter, ordinal) }];
   });
+}
+
+function asksForStreams({ type, body }: SessionRecord): boolean {
+  if (type !== 'subscribe' || body === undefined) return false;
+  return readRecord('subscribe', { body }).payload.filter.stream_id.length > 0;
+}
+
+/** Of the record behind `after`. */
+async function streamOf(store: Store, log: string, after: number): Promise<string | undefined> {
+  const [record] = await store.read(log, after, 1);
+  return record === undefined ? undefined : headOfBody(record.body).stream_id;
 }
 
 /** (Y2) */

@@ -427,3 +427,35 @@ describe.each(DATA)('a stream that was open when the runtime was killed (%s)', (
     },
   );
 });
+
+describe.each(DATA)('a subscription to one stream, after the runtime was killed (%s)', (_name, data) => {
+  it('was told the same events under the same numbers', async () => {
+    const agent = defineAgent({
+      name: 'it',
+      version: '1.0.0',
+      run: (_input, ctx) => {
+        writes({ kind: 'text', streamId: 'str_a' }, 'a')(ctx);
+        writes({ kind: 'text', streamId: 'str_b' }, 'b')(ctx);
+      },
+    });
+    const all = lives(data(), { agents: [agent] });
+    const first = await all.next();
+    const watcher = await first.open();
+    watcher.send('subscribe', { filter: { stream_id: ['str_b'] } });
+    await watcher.next('subscribe.accepted');
+    const client = await first.open();
+    await client.terminal(await client.accepted('it'));
+    await watcher.next(
+      'subscribe.event',
+      ({ payload }) => (payload.event as { type: string }).type === 'stream.close',
+    );
+    const told = watcher.events();
+    const second = await all.next();
+    const after = second.raw();
+    await after.resume(watcher.resumeToken, 0);
+    for (const event of told)
+      await after.next('subscribe.event', ({ event_seq }) => event_seq === event.event_seq);
+    expect(after.events()).toEqual(told);
+    await all.end();
+  });
+});
