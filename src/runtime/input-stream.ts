@@ -38,11 +38,14 @@ export interface InputSource {
   readonly taken: (messageId: string) => void;
 }
 
-/** A chunk's place in the job's log. */
+/** A chunk's place in the job's log, and what it counts for while it is unread. */
 interface Place {
   readonly seq: number;
   readonly bytes: number;
 }
+
+/** What an empty chunk counts for, so that they cannot pile up without end (L7). */
+const MIN_CHUNK_BYTES = 64;
 
 type Supply =
   | { readonly kind: 'open' }
@@ -108,7 +111,8 @@ export class InputStream implements OpenStream {
   /** Takes the next chunk. Throws OUT_OF_RANGE, INVALID_ARGUMENT, RESOURCE_EXHAUSTED or BACKPRESSURE_OVERFLOW. */
   chunk(chunk: Payload<'stream.chunk'>, messageId: string): void {
     if (chunk.sequence < this.#sequence.next && this.#took.has(messageId)) return;
-    const bytes = this.#sequence.check(chunk);
+    const size = this.#sequence.check(chunk);
+    const bytes = Math.max(size, MIN_CHUNK_BYTES);
     checkDigest(this.#sequence.kind, chunk);
     const { maxInputBacklogBytes } = this.#context.limits;
     if (this.#unreadBytes + bytes > maxInputBacklogBytes) {
@@ -116,7 +120,7 @@ export class InputStream implements OpenStream {
     }
     const { seq } = this.#append('stream.chunk', chunk, messageId);
     this.#took.add(messageId);
-    this.#sequence.count(bytes);
+    this.#sequence.count(size);
     this.#appended.push({ seq, bytes });
     this.#unreadBytes += bytes;
     if (this.#unreadBytes >= this.#context.limits.inputWindowBytes) this.#announce();
@@ -194,7 +198,7 @@ export class InputStream implements OpenStream {
   restore({ seq, type, body }: StoredRecord, messageId: string | undefined): void {
     if (messageId !== undefined) this.#took.add(messageId);
     if (type === 'stream.chunk') {
-      const bytes = this.#sequence.take(payloadOf<'stream.chunk'>(body));
+      const bytes = Math.max(this.#sequence.take(payloadOf<'stream.chunk'>(body)), MIN_CHUNK_BYTES);
       this.#unreadBytes += bytes;
       this.#appended.push({ seq, bytes });
     } else if (type !== 'stream.open') {

@@ -170,6 +170,23 @@ describe('an agent in a thread', () => {
     expect(of(true)).toEqual([{ at: '1970-01-01T00:00:00.000Z' }, { last: true }]);
   });
 
+  it('reads the streams that clients open into it', async () => {
+    const job_id = await client.accepted('takes');
+    const send = (type: string, payload: object, stream_id: string): void => {
+      client.send(type, payload, { job_id, stream_id });
+    };
+    send('stream.open', { kind: 'text', content_type: 'text/plain' }, 'str_t1');
+    send('stream.chunk', { sequence: 0, data: 'grüße ' }, 'str_t1');
+    send('stream.chunk', { sequence: 1, data: '🎈' }, 'str_t1');
+    send('stream.close', { total_chunks: 2 }, 'str_t1');
+    send('stream.open', { kind: 'event' }, 'str_t2');
+    send('stream.chunk', { sequence: 0, data: { n: 1 } }, 'str_t2');
+    send('stream.close', {}, 'str_t2');
+    expect(await client.terminal(job_id)).toMatchObject({
+      payload: { value: ['text', 'text/plain', 'grüße 🎈', 'event', '', { n: 1 }] },
+    });
+  });
+
   it('learns that its stream was cancelled', async () => {
     const jobId = await client.accepted('side-stream');
     const { stream_id } = await client.next('stream.chunk', (frame) => frame.job_id === jobId);

@@ -242,6 +242,24 @@ describe('a stream into a job', () => {
   });
 });
 
+describe('empty chunks', () => {
+  it('count too: they cannot pile up without end (L7)', async () => {
+    await using test = taking(
+      ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+      {
+        inputWindowBytes: 100,
+        maxInputBacklogBytes: 640,
+      },
+    );
+    const client = await test.open();
+    await opened(client, 'it');
+    for (let sequence = 0; sequence < 11; sequence += 1)
+      client.send('stream.chunk', { sequence, data: '' }, at());
+    expect((await client.next('nack')).payload.code).toBe('BACKPRESSURE_OVERFLOW');
+    expect(client.seen('stream.chunk')).toHaveLength(10);
+  });
+});
+
 describe.each(DATA)('a stream into a job whose runtime was killed (%s)', (_name, data) => {
   it('is read again from its beginning by the next attempt, and goes on where it was', async () => {
     const all = lives(data(), { agents: [reader] });
