@@ -71,7 +71,7 @@ export class Engine implements IntakeContext {
   readonly keys: IdempotencyKeys;
   readonly credentials: CredentialTable;
   readonly intake: Intake;
-  readonly #forgetting: Forgetting;
+  readonly forgetting: Forgetting;
   #state: 'recovering' | 'serving' | 'draining' | 'closed';
   #recovery: Promise<Recovery> | undefined;
   #drained: Promise<void> | undefined;
@@ -122,7 +122,7 @@ export class Engine implements IntakeContext {
       drop,
     });
     this.artifacts = new ArtifactTable(this);
-    this.#forgetting = new Forgetting(this);
+    this.forgetting = new Forgetting(this);
     this.intake = new Intake(this);
   }
 
@@ -228,7 +228,7 @@ export class Engine implements IntakeContext {
     this.jobs.close(new ArcpError('ABORTED', 'the runtime was closed', { retryable: true }));
     this.keys.close();
     this.credentials.close();
-    this.#forgetting.close();
+    this.forgetting.close();
     await this.journal.flushed();
     this.sessions.close('the runtime is shutting down');
     await this.artifacts.close();
@@ -280,7 +280,7 @@ export class Engine implements IntakeContext {
 
   /** Forgets logs, once what was appended to them is committed. */
   dropLogs(logs: readonly string[]): void {
-    this.#forgetting.forget(logs);
+    this.forgetting.forget(logs);
   }
 
   #capabilities(): Capabilities {

@@ -6,11 +6,15 @@
  * (F2) With a durable store, the notes of the sessions are committed before the logs go. Logs go in batches, since each
  *      batch costs each session one note at most.
  * (F3) The keys of the jobs do without the logs from then on (`idempotency.ts`, D1).
- * (F4) What the store will not forget now, it is asked to forget again.
+ * (F4) Up to which commit jobs may be missing is kept too: whoever asks for what came after a message is told when not
+ *      all of it is there, over restarts.
+ * (F5) What the store will not forget now, it is asked to forget again.
  */
+import { ArcpError } from '../protocol/errors.js';
 import type { Clock, Timer } from '../clock.js';
 import type { Store } from '../store/store.js';
 import type { IdempotencyKeys } from './idempotency.js';
+import type { JobTable } from './job-table.js';
 import type { Journal } from './journal.js';
 import type { Logger } from './logger.js';
 import type { SessionTable } from './session-table.js';
@@ -26,16 +30,59 @@ export interface ForgettingContext {
   readonly logger: Logger;
   readonly sessions: SessionTable;
   readonly keys: IdempotencyKeys;
+  readonly jobs: JobTable;
 }
+
+/** The document of (F4). */
+const FORGOTTEN = 'forgotten';
 
 export class Forgetting {
   readonly #context: ForgettingContext;
   #waiting: string[] = [];
   #timer: Timer | undefined;
   #closed = false;
+  /** Of the document of (F4), and what it says. */
+  #revision = 0;
+  #noted = 0;
 
   constructor(context: ForgettingContext) {
     this.#context = context;
+  }
+
+  /** Takes up what an earlier life noted (F4). */
+  async restore(): Promise<void> {
+    const { store, jobs } = this.#context;
+    for (const { key, revision, text } of await store.documents(FORGOTTEN)) {
+      if (key !== FORGOTTEN) continue;
+      this.#revision = revision;
+      this.#noted = (JSON.parse(text) as { readonly position: number }).position;
+    }
+    jobs.startAfter(this.#noted);
+  }
+
+  /** (F4) */
+  #note(): Promise<void> {
+    const { journal, jobs } = this.#context;
+    const position = jobs.forgottenPosition;
+    if (position <= this.#noted) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#revision += 1;
+      journal.append({
+        kind: 'document',
+        key: FORGOTTEN,
+        revision: this.#revision,
+        text: JSON.stringify({ position }),
+        settled: (error) => {
+          if (error === undefined) {
+            this.#noted = Math.max(this.#noted, position);
+            resolve();
+          } else {
+            this.#revision -= 1;
+            reject(ArcpError.from(error));
+          }
+        },
+      });
+    });
   }
 
   forget(logs: readonly string[]): void {
@@ -67,7 +114,7 @@ export class Forgetting {
     const { store, journal, sessions, keys, logger } = this.#context;
     const drop = async (): Promise<void> => {
       await journal.flushed();
-      if (store.durable) await sessions.noteBefore(new Set(logs));
+      if (store.durable) await Promise.all([this.#note(), sessions.noteBefore(new Set(logs))]);
       await keys.keepEnds(logs);
       await store.drop(logs);
     };

@@ -35,6 +35,7 @@ export class JobTable {
   #sweep: Timer | undefined;
   #idle: (() => void)[] = [];
   readonly #forgotten = new ForgottenEvents();
+  #forgottenPosition = 0;
 
   /** @param drop forgets logs */
   constructor(clock: Clock, limits: Limits, drop: (logs: readonly string[]) => void) {
@@ -64,8 +65,14 @@ export class JobTable {
     return this.#forgotten.upTo(principal);
   }
 
+  /** The latest commit of any job that is no longer kept. */
+  get forgottenPosition(): number {
+    return this.#forgottenPosition;
+  }
+
   /** An earlier life may have forgotten jobs up to this commit. */
   startAfter(position: number): void {
+    this.#forgottenPosition = position;
     this.#forgotten.noteAll(position);
   }
 
@@ -177,7 +184,9 @@ export class JobTable {
       if (!surplus && until > now) break;
       this.#finished.delete(id);
       this.#finishedSize -= size;
-      this.#forgotten.note(job.origin.principal, job.log.order.lastPosition);
+      const { lastPosition } = job.log.order;
+      this.#forgotten.note(job.origin.principal, lastPosition);
+      this.#forgottenPosition = Math.max(this.#forgottenPosition, lastPosition);
       forgotten.push(id);
     }
     if (forgotten.length > 0) this.#drop(forgotten);

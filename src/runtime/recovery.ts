@@ -71,9 +71,8 @@ export async function recover(engine: Engine): Promise<Recovery> {
   const sessions = await restoreSessions(engine, heads);
   const jobs = new Map([...kept].map(([id, { job }]) => [id, job]));
   const over = await replay(engine, jobs, sessions);
-  const latest = await engine.store.lastPosition();
-  engine.journal.continueAfter(latest);
-  engine.jobs.startAfter(latest);
+  engine.journal.continueAfter(await engine.store.lastPosition());
+  await engine.forgetting.restore();
   for (const job of over) {
     const ended = kept.get(job.id)?.ended;
     if (ended === undefined) continue;

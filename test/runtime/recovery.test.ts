@@ -367,6 +367,27 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     expect(seen).toEqual(Array.from({ length: 13 }, (_, at) => at + 1));
   });
 
+  it('a subscription begins with a past from before the restart, unless some of it is forgotten (RFC 0001 §13)', async () => {
+    const all = start({ agents: [echo], limits: { maxFinishedJobs: 2 } });
+    const client = await (await all.next()).open();
+    for (const n of [1, 2]) await client.terminal(await client.accepted('echo', { n }));
+    const [since] = client.events();
+    const filter = { types: ['job.completed'] };
+    for (const forgotten of [false, true]) {
+      const life = await all.next();
+      const watcher = await life.open();
+      watcher.send('subscribe', { filter, since: { after_message_id: since?.id } });
+      if (forgotten) {
+        expect((await watcher.next('nack')).payload.code).toBe('DATA_LOSS');
+        continue;
+      }
+      await watcher.next('subscribe.event', ({ payload: { event } }) => event['type'] === 'event.emit');
+      expect(watcher.events()).toHaveLength(3);
+      await watcher.terminal(await watcher.accepted('echo', { n: 3 }));
+      await life.clock.advance(2_000);
+    }
+  });
+
   it('a command that is sent again under its id is not done again (RFC 0001 §6.4)', async () => {
     const all = start({ agents: [echo] });
     const client = await (await all.next()).open();

@@ -26,10 +26,12 @@ const MIGRATIONS: readonly string[] = [
     text     TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
-  // Logs whose events are yet to be deleted. Sessions that the first schema kept cannot be rebuilt.
+  // Logs whose events are yet to be deleted. Sessions that the first schema kept cannot be rebuilt, and up to where it
+  // had forgotten jobs is not known.
   `
   CREATE TABLE dropped (log INTEGER PRIMARY KEY) STRICT;
   DELETE FROM documents WHERE substr(key, 1, 8) = 'session/';
+  INSERT INTO documents SELECT 'forgotten', 1, json_object('position', seq) FROM sqlite_sequence WHERE name = 'events';
   `,
 ];
 
