@@ -40,6 +40,38 @@ export const FLEET_LIMITS = {
     unit: 'bytes',
     meaning: 'What is kept of a scorer command’s output, of each stream.',
   },
+  maxAlertsInFlight: { default: 8, unit: 'count', meaning: 'Alerts that are being delivered at once.' },
+  maxAlertsPending: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Alerts that wait for delivery; a further one is refused with RESOURCE_EXHAUSTED.',
+  },
+  maxAlertAttempts: {
+    default: 8,
+    unit: 'count',
+    meaning: 'Attempts at delivering an alert; then it is given up.',
+  },
+  alertBackoffMs: {
+    default: 1_000,
+    unit: 'ms',
+    meaning: 'Wait before the second attempt at an alert; it doubles with each further one.',
+  },
+  maxAlertBackoffMs: {
+    default: 300_000,
+    unit: 'ms',
+    meaning: 'The longest wait between attempts at an alert.',
+  },
+  alertTimeoutMs: { default: 10_000, unit: 'ms', meaning: 'One attempt at delivering an alert.' },
+  maxAlertAnswerBytes: {
+    default: 65_536,
+    unit: 'bytes',
+    meaning: 'What an endpoint may answer to an alert.',
+  },
+  maxAlertText: {
+    default: 1_024,
+    unit: 'count',
+    meaning: 'Characters of an alert’s summary (PagerDuty’s bound).',
+  },
   maxNotesLength: { default: 2_000, unit: 'count', meaning: 'Characters of the notes of a score.' },
 } as const satisfies Record<string, LimitRule>;
 

@@ -6,7 +6,7 @@ import { FLEET_TRUST_LEVELS, fleetTrustLevel } from '../../protocol/fleet/trust.
 import { isJsonObject } from '../../protocol/scalars.js';
 import { compileJsonPath, compileRegex } from '../scoring/patterns.js';
 import { TOOL_PROFILE_NAMES, toolProfile } from '../trust/tool-profiles.js';
-import { WORKER_ROLES } from '../trust/roles.js';
+import { WORKER_ROLES } from '../../protocol/worker-profile.js';
 import { isVariableName, looksSecret } from '../workspace/environment.js';
 import { pathFault } from '../workspace/relative-path.js';
 import { alertRules } from './alert-rules.js';
