@@ -4,7 +4,7 @@
  *
  * (A1) A grant adds what it names, within its scope, and nothing that the run's ceiling may not have.
  * (A2) Role and tool profile only narrow (L4); so does naming tools.
- * (A3) A task's own folder can always be written: sandboxed work has to be put somewhere.
+ * (A3) A task that writes at all can write its own folder: sandboxed work has to be put somewhere.
  * (A4) Pushing and releasing are an operator's, or granted; no level below has them by itself.
  */
 import { FLEET_TRUST, type FleetCapabilityGrant, type FleetTaskSpec } from '../../protocol/fleet/index.js';
@@ -18,7 +18,9 @@ export type Reach = 'all' | readonly string[];
 export const NOTHING: Reach = [];
 
 export interface TaskAuthority {
-  /** Paths of the workspace, as patterns, beside the task's own folder (A3). */
+  /** (A3) */
+  readonly ownFolder: boolean;
+  /** Paths of the workspace, as patterns. */
   readonly write: Reach;
   /** Hosts. */
   readonly network: Reach;
@@ -54,8 +56,10 @@ export function taskAuthority(
   const granted = (name: FleetGrant, may: boolean): Reach => (may ? scopesOf(name, grants) : NOTHING);
   const write = join(own.workspace, granted('write', most.workspace));
   const network = join(own.network, granted('network', most.network));
+  const writes = role.write && profile.write;
   return {
-    write: role.write && profile.write ? write : NOTHING,
+    ownFolder: writes,
+    write: writes ? write : NOTHING,
     network: role.network && profile.network ? network : NOTHING,
     secrets: join(own.secrets, granted('provider-secrets', most.secrets)),
     push: join(isOperator, granted('git-push', mayBeOperator)),

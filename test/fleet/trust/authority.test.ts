@@ -64,6 +64,7 @@ describe('the authority of a task', () => {
     const all = (may: boolean): Reach => (may ? 'all' : []);
     const authority = taskAuthority(task(), DOER, effectiveTrust(worker(level), policy(), true), []);
     expect(authority).toEqual({
+      ownFolder: true,
       write: all(FLEET_TRUST[level].workspace),
       network: all(FLEET_TRUST[level].network),
       secrets: all(FLEET_TRUST[level].secrets),
@@ -105,6 +106,7 @@ describe('the authority of a task', () => {
   it('is narrowed by role, tool profile and tools (A2)', () => {
     const operator = effectiveTrust(worker('operator'), policy(), true);
     expect(taskAuthority(task(), READER, operator, [{ capability: 'write' }])).toMatchObject({
+      ownFolder: false,
       write: [],
       network: [],
       shell: 'read_only',
