@@ -3,6 +3,7 @@ import type { Agent } from './agents/agent.js';
 import { executeAgent } from './agents/execute.js';
 import { serve } from './dialects/serve.js';
 import type { Inventory } from './protocol/inventory.js';
+import type { TrustLevel } from './protocol/trust-level.js';
 import type { Authenticator } from './runtime/authenticator.js';
 import { systemClock, type Clock } from './clock.js';
 import { Engine } from './runtime/engine.js';
@@ -28,6 +29,8 @@ export interface RuntimeOptions {
   readonly logger?: Logger;
   /** What follows when a job falls silent: it fails with HEARTBEAT_LOST, or is blocked until its next heartbeat. Default `fail`. */
   readonly heartbeatRecovery?: 'fail' | 'block';
+  /** How far principals are trusted of whom their authenticator does not say; see `TRUST`. Default `trusted`. */
+  readonly trust?: TrustLevel;
   /** What the runtime says it is. Default this package and its version. */
   readonly identity?: { readonly kind: string; readonly version: string };
   /** Gives each job that asks for it, by its lease, a credential of its own. Default none. */
@@ -82,6 +85,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     authenticators: options.authenticators ?? [],
     identity: { kind: 'arcp-runtime', version: VERSION, trust_level: 'trusted', ...options.identity },
     heartbeatRecovery: options.heartbeatRecovery ?? 'fail',
+    trust: options.trust ?? 'trusted',
     execute: executeAgent,
     credentials: options.credentials,
   });

@@ -33,6 +33,7 @@ export type {
 } from './agents/questions.js';
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
+export { TRUST_LEVELS, type TrustLevel } from './protocol/trust-level.js';
 export { listen, type ListenOptions, type Server } from './listen.js';
 export type { ArtifactSource } from './protocol/artifact-parts.js';
 export { amountFromNumber, formatAmount, parseAmount } from './protocol/cost-budget.js';
@@ -56,6 +57,7 @@ export type {
 export { DEFAULT_LIMITS, LIMITS, type Limits } from './runtime/limits.js';
 export type { Logger, LogFields } from './runtime/logger.js';
 export type { Recovery } from './runtime/recovery.js';
+export { TRUST } from './runtime/trust.js';
 export { memoryStore } from './store/memory.js';
 export { sqliteStore, type SqliteStoreOptions } from './store/sqlite/sqlite-store.js';
 export type {

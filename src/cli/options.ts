@@ -3,7 +3,14 @@
  * command with status 2; where the value may hold a secret, a Failure that does not repeat it.
  */
 import { InvalidArgumentError } from 'commander';
-import { ArcpError, parseBudget, parseBudgetEntry } from '../protocol/index.js';
+import {
+  ArcpError,
+  parseBudget,
+  parseBudgetEntry,
+  isTrustLevel,
+  TRUST_LEVELS,
+  type TrustLevel,
+} from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
 
@@ -77,6 +84,18 @@ export function parseDuration(text: string): number {
     throw new InvalidArgumentError('expected a duration such as 500ms, 30s or 5m');
   }
   return Math.round(Number(match[1]) * unit);
+}
+
+export type PrincipalTrust = readonly [principal: string, level: TrustLevel];
+
+/** `principal=level`. */
+export function parseTrust(text: string): PrincipalTrust {
+  const equals = text.lastIndexOf('=');
+  const level = text.slice(equals + 1);
+  if (equals < 1 || !isTrustLevel(level)) {
+    throw new InvalidArgumentError(`expected principal=level, the level one of ${TRUST_LEVELS.join(', ')}`);
+  }
+  return [text.slice(0, equals), level];
 }
 
 /** Whole numbers from 0, as `event_seq` is. */

@@ -16,12 +16,22 @@ import {
   type Server,
   type Store,
 } from '../index.js';
+import { TRUST_LEVELS } from '../protocol/index.js';
 import { conformanceAgents } from '../conformance/agents/index.js';
 import { loadAgents } from './agent-modules.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { Failure } from './failure.js';
 import { createLogger, LOG_LEVELS, type LogLevelName } from './logging.js';
-import { asIs, collect, parseDuration, parseHttpUrl, parseOrigin, parsePort } from './options.js';
+import {
+  asIs,
+  collect,
+  parseDuration,
+  parseHttpUrl,
+  parseOrigin,
+  parsePort,
+  parseTrust,
+  type PrincipalTrust,
+} from './options.js';
 import {
   DEFAULT_PRINCIPAL,
   newSecret,
@@ -45,6 +55,7 @@ interface ServeOptions {
   readonly tokenFile?: readonly string[];
   readonly anonymous?: true;
   readonly credentialGateway?: string;
+  readonly trust?: readonly PrincipalTrust[];
   readonly allowOrigin?: readonly string[];
   readonly drain: number;
   readonly logLevel: LogLevelName;
@@ -88,6 +99,11 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
       '--credential-gateway <url>',
       'give each job with a lease a key of this LiteLLM gateway; its master key is taken from ARCP_GATEWAY_KEY',
       parseHttpUrl,
+    )
+    .option(
+      '--trust <principal=level>',
+      `how far a principal (anonymous, for those) is trusted: ${TRUST_LEVELS.join(', ')}; may be repeated`,
+      collect(parseTrust),
     )
     .option(
       '--allow-origin <origin>',
@@ -227,11 +243,29 @@ function givenTokens(options: ServeOptions): Token[] {
 }
 
 function authenticators(tokens: readonly Token[], options: ServeOptions): Authenticator[] {
+  const trust = new Map(options.trust);
+  const known = new Set(['anonymous', ...tokens.map(({ principal }) => principal)]);
+  for (const principal of trust.keys()) {
+    if (!known.has(principal)) {
+      throw new Failure(
+        EXIT.usage,
+        `no token stands for ${principal}`,
+        'name a principal of a token, or anonymous',
+      );
+    }
+  }
+  const ofAnonymous = trust.get('anonymous');
   return [
     ...(tokens.length === 0
       ? []
-      : [bearerTokens(tokens.map(({ secret, principal }) => [secret, principal] as const))]),
-    ...(options.anonymous === true ? [anonymous()] : []),
+      : [
+          bearerTokens(
+            tokens.map(({ secret, principal }) => [secret, principal, trust.get(principal)] as const),
+          ),
+        ]),
+    ...(options.anonymous === true
+      ? [anonymous(ofAnonymous === undefined ? {} : { trust: ofAnonymous })]
+      : []),
   ];
 }
 

@@ -37,4 +37,5 @@ export {
 export { isJsonObject, knownErrorCode, type JsonObject } from './scalars.js';
 export { ValueStream } from './value-stream.js';
 export { isTimestamp } from './timestamp.js';
+export * from './trust-level.js';
 export * from './draft/index.js';

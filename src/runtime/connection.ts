@@ -271,15 +271,14 @@ export class Connection {
         break;
       case 'accepted':
         if (wish.type === 'session.resume') this.#takeUp(wish, correlationId, outcome.principal);
-        else this.#accept(wish, outcome.principal, outcome.quota ?? outcome.principal, attempt);
+        else this.#accept(wish, outcome, attempt);
         break;
     }
   }
 
   #accept(
     open: Envelope<'session.open'>,
-    principal: string,
-    quota: string,
+    { principal, quota = principal, trust = this.#engine.trust }: Extract<AuthOutcome, { kind: 'accepted' }>,
     { sessionId, correlationId }: Attempt,
   ): void {
     const { sessions, logger } = this.#engine;
@@ -291,6 +290,7 @@ export class Connection {
         quota,
         clientCapabilities: open.payload.capabilities,
         terms: this.#peer.terms,
+        trust,
       });
     } catch (error) {
       this.#reject(ArcpError.from(error), correlationId);
@@ -298,7 +298,7 @@ export class Connection {
     }
     const { kind, version } = open.payload.client;
     logger.info(
-      { session: sessionId, principal, client: kind, version, address: this.#address },
+      { session: sessionId, principal, trust, client: kind, version, address: this.#address },
       'session opened',
     );
     const resume_token = session.rotateResumeToken();
@@ -309,6 +309,7 @@ export class Connection {
           session_id: sessionId,
           runtime: this.#engine.identity,
           capabilities: session.identity.capabilities,
+          trust_level: trust,
           resume_token,
         },
         sessionId,

@@ -7,6 +7,7 @@ import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Inventory } from '../protocol/inventory.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Store } from '../store/store.js';
 import { Admission } from './admission.js';
 import { advertise } from './advertise.js';
@@ -35,6 +36,7 @@ import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
 import { SubscriptionTable } from './subscriptions.js';
+import { TRUST } from './trust.js';
 
 export interface EngineOptions {
   readonly store: Store;
@@ -45,6 +47,8 @@ export interface EngineOptions {
   readonly authenticators: readonly Authenticator[];
   readonly identity: Payload<'session.accepted'>['runtime'];
   readonly heartbeatRecovery: 'fail' | 'block';
+  /** Of principals of whom their authenticator does not say. */
+  readonly trust: TrustLevel;
   readonly execute: Execute;
   readonly credentials: CredentialProvisioner | undefined;
 }
@@ -57,6 +61,7 @@ export class Engine implements IntakeContext {
   readonly logger: Logger;
   readonly identity: EngineOptions['identity'];
   readonly heartbeatRecovery: 'fail' | 'block';
+  readonly trust: TrustLevel;
   readonly execute: EngineOptions['execute'];
   readonly authenticators: ReadonlyMap<string, Authenticator>;
   readonly timestamps: Timestamps;
@@ -88,6 +93,7 @@ export class Engine implements IntakeContext {
     this.logger = logger;
     this.identity = options.identity;
     this.heartbeatRecovery = options.heartbeatRecovery;
+    this.trust = options.trust;
     this.execute = options.execute;
     this.authenticators = new Map(options.authenticators.map((one) => [one.scheme, one]));
     this.timestamps = new Timestamps(clock);
@@ -163,6 +169,8 @@ export class Engine implements IntakeContext {
   }
 
   mayBeAnswered({ origin }: Job, type: MessageType): boolean {
+    // Whoever approves for others may come at any time.
+    if (type === 'permission.request' && !TRUST[origin.trust].grantsItself) return true;
     return this.sessions.couldReach(origin.principal, origin.sessionId, type);
   }
 

@@ -3,6 +3,7 @@ import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { Priority } from '../protocol/priority.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Job } from './job.js';
 
 export interface JobHead {
@@ -19,6 +20,7 @@ export interface JobHead {
   readonly delegateId?: string | undefined;
   readonly heartbeatMs: number;
   readonly budgetPolicy: BudgetPolicy;
+  readonly trust: TrustLevel;
   readonly maxRuntimeMs?: number | undefined;
   readonly arguments: unknown;
   /** As it was asked for. */

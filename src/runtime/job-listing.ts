@@ -13,6 +13,8 @@ import type { Payload } from '../protocol/messages.js';
 import { parseTimestamp } from '../protocol/timestamp.js';
 import type { Job } from './job.js';
 import type { OpenQuestion } from './questions/job-questions.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
+import { TRUST } from './trust.js';
 
 type ListRequest = Payload<'session.list_jobs'>;
 type Filter = NonNullable<ListRequest['filter']>;
@@ -34,10 +36,16 @@ export interface Listed {
 /** Room for questions in one page, in UTF-16 units of text; a frame has more. */
 const MAX_QUESTIONS_LENGTH = 262_144;
 
+/** Who asks. */
+export interface Viewer {
+  readonly principal: string;
+  readonly trust: TrustLevel;
+}
+
 /** Throws INVALID_ARGUMENT for a cursor, an agent or a limit that makes no sense. */
 export function listJobs(
   jobs: Listed,
-  principal: string,
+  viewer: Viewer,
   { filter = {}, limit, cursor }: ListRequest,
   pageSize: number,
 ): Page {
@@ -47,7 +55,7 @@ export function listJobs(
   const fits = predicate(filter, jobs);
   const found: Job[] = [];
   for (const job of jobs.all()) {
-    if (job.origin.principal !== principal || job.log.committedSeq === 0) continue;
+    if (job.log.committedSeq === 0 || !mayList(viewer, job, filter, jobs)) continue;
     if (after !== undefined && compare(markOf(job), after) <= 0) continue;
     if (fits(job)) found.push(job);
   }
@@ -56,7 +64,7 @@ export function listJobs(
   let last: Job | undefined;
   let room = MAX_QUESTIONS_LENGTH;
   for (const job of found.slice(0, size)) {
-    const waitingFor = jobs.waitingFor(job).map(({ id, request }) => ({ id, ...request }));
+    const waitingFor = questionsFor(viewer, job, jobs).map(({ id, request }) => ({ id, ...request }));
     if (waitingFor.length > 0) room -= JSON.stringify(waitingFor).length;
     if (room < 0 && last !== undefined) break;
     page.push({ ...listing(job), ...(waitingFor.length === 0 ? {} : { waiting_for: waitingFor }) });
@@ -66,6 +74,19 @@ export function listJobs(
     jobs: page,
     next_cursor: last === undefined || found.length <= page.length ? null : writeCursor(markOf(last)),
   };
+}
+
+/** Who approves for others is shown their jobs where these wait for a permission, and when it asks for what waits. */
+function mayList(viewer: Viewer, job: Job, { waiting }: Filter, jobs: Listed): boolean {
+  if (job.origin.principal === viewer.principal) return true;
+  return waiting === true && TRUST[viewer.trust].approves && questionsFor(viewer, job, jobs).length > 0;
+}
+
+/** Of the jobs of others nobody sees more than what they ask to be allowed. */
+function questionsFor({ principal }: Viewer, job: Job, jobs: Listed): readonly OpenQuestion[] {
+  const open = jobs.waitingFor(job);
+  if (job.origin.principal === principal) return open;
+  return open.filter(({ request }) => request.type === 'permission.request');
 }
 
 function listing({ id, agent, shownState, origin, log }: Job): Page['jobs'][number] {

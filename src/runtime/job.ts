@@ -20,8 +20,10 @@ import {
   type LogEvent,
   type LogOrigin,
 } from './event-log.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Ending } from './ending.js';
 import type { JobBudget } from './job-budget.js';
+import { JobTrust } from './trust.js';
 
 /** Where a job comes from and on whose behalf it runs. */
 export interface JobOrigin {
@@ -50,6 +52,8 @@ export interface JobOrigin {
   readonly heartbeatMs: number;
   /** What becomes of a charge above what is left of its budget. */
   readonly budgetPolicy: BudgetPolicy;
+  /** How far its principal is trusted. */
+  readonly trust: TrustLevel;
   /** How long its agent may run, in milliseconds; without it, as long as it lives. */
   readonly maxRuntimeMs: number | undefined;
 }
@@ -74,6 +78,8 @@ export class Job implements EventObserver {
   /** How many generations are above it. */
   readonly depth: number;
   readonly root: Job;
+  /** Its principal's trust level, with what this job was lifted to. */
+  readonly trust: JobTrust;
   /** Unfinished jobs of the tree; kept by its root. */
   liveInTree = 0;
   state: JobState = 'accepted';
@@ -94,6 +100,7 @@ export class Job implements EventObserver {
     const { parent } = origin;
     this.depth = parent === undefined ? 0 : parent.depth + 1;
     this.root = parent === undefined ? this : parent.root;
+    this.trust = new JobTrust(origin.trust);
     this.log = new EventLog(
       origin.id,
       {

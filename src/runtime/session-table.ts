@@ -2,6 +2,7 @@
 import { sessionCapabilities, type Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import { MESSAGES, type MessageRule, type MessageType } from '../protocol/messages.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
 import { anonymousPrincipal } from './authenticator.js';
 import type { Clock } from '../clock.js';
 import type { Journal } from './journal.js';
@@ -38,6 +39,7 @@ export interface SessionRequest {
   readonly principal: string;
   readonly quota: string;
   readonly clientCapabilities: Capabilities;
+  readonly trust: TrustLevel;
   readonly terms: SessionTerms;
 }
 
@@ -80,7 +82,7 @@ export class SessionTable {
   }
 
   /** Throws UNAVAILABLE while the runtime ends, RESOURCE_EXHAUSTED at the limit. */
-  open({ id, principal, quota, clientCapabilities, terms }: SessionRequest): Session {
+  open({ id, principal, quota, clientCapabilities, terms, trust }: SessionRequest): Session {
     const { limits } = this.#options;
     if (this.#closing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
     const held = this.#byQuota.get(quota) ?? 0;
@@ -91,7 +93,7 @@ export class SessionTable {
     const seconds = common.heartbeat_interval_seconds ?? limits.heartbeatIntervalMs / 1000;
     const heartbeatMs = Math.max(limits.minHeartbeatIntervalMs, Math.round(1000 * seconds));
     const capabilities = { ...common, heartbeat_interval_seconds: heartbeatMs / 1000 };
-    return this.#add({ id, principal, quota, capabilities, heartbeatMs, terms });
+    return this.#add({ id, principal, quota, capabilities, heartbeatMs, terms, trust });
   }
 
   #add(identity: SessionIdentity): Session {

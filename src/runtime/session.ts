@@ -6,6 +6,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ID_PREFIXES, type SessionId } from '../protocol/ids.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
 import { digestOf } from './authenticator.js';
 import type { Timer } from '../clock.js';
 import type { EventLog } from './event-log.js';
@@ -28,6 +29,8 @@ export interface SessionIdentity {
   /** How often its running jobs must show a sign of life. */
   readonly heartbeatMs: number;
   readonly terms: SessionTerms;
+  /** How far the principal is trusted. */
+  readonly trust: TrustLevel;
 }
 
 /** A session as the store keeps it. Tokens are kept as digests only (decision 12). */
@@ -86,8 +89,8 @@ export class Session {
     this.identity = identity;
     this.outbox = outbox;
     this.watching = new Watching(this, watched);
-    const { principal, quota, id: sessionId, heartbeatMs, terms } = identity;
-    this.requester = { principal, quota, sessionId, heartbeatMs, budgetPolicy: terms.budgetPolicy };
+    const { principal, quota, id: sessionId, heartbeatMs, terms, trust } = identity;
+    this.requester = { principal, quota, sessionId, heartbeatMs, budgetPolicy: terms.budgetPolicy, trust };
     this.extensions = new Set(identity.capabilities.extensions);
   }
 

@@ -17,6 +17,8 @@ import type { Priority } from '../protocol/priority.js';
 import { Job, type JobOrigin } from './job.js';
 import { JobBudget } from './job-budget.js';
 import type { AgentRegistry } from './registry.js';
+import type { TrustLevel } from '../protocol/trust-level.js';
+import { TRUST } from './trust.js';
 
 /** A request for work. */
 export interface Submission {
@@ -48,6 +50,8 @@ export interface Requester {
   readonly heartbeatMs: number;
   /** For its root jobs; what is below them follows. */
   readonly budgetPolicy: BudgetPolicy;
+  /** How far its principal is trusted; what is below a root job follows. */
+  readonly trust: TrustLevel;
 }
 
 /** A job that has been set up but has no events yet. */
@@ -119,6 +123,7 @@ export function prepareJob(
     bounds,
     heartbeatMs,
     budgetPolicy,
+    trust: parent?.origin.trust ?? requester.trust,
     maxRuntimeMs: submission.maxRuntimeMs,
   };
   const head = context.store.durable
@@ -140,9 +145,15 @@ function boundsOfChild(asked: LeaseBounds, parent: Job): LeaseBounds {
   return inheritBounds(asked, bounds);
 }
 
-function checkPlaceInTree(parent: Job, { limits }: EngineContext): void {
+function checkPlaceInTree(parent: Job, { limits, clock }: EngineContext): void {
   if (parent.depth + 1 > limits.maxDelegationDepth) {
     throw new ArcpError('PERMISSION_DENIED', `delegation is limited to ${limits.maxDelegationDepth} levels`);
+  }
+  const level = parent.trust.at(clock.now());
+  const { delegationDepth } = TRUST[level];
+  if (parent.depth + 1 > delegationDepth) {
+    const message = `delegation is limited to ${delegationDepth} levels for who is ${level}`;
+    throw new ArcpError('PERMISSION_DENIED', message, { details: { trust_level: level } });
   }
   if (parent.root.liveInTree >= limits.maxLiveJobsPerTree) {
     throw new ArcpError(

@@ -13,7 +13,7 @@ export const listing: Command<'session.list_jobs'> = ({ engine, session, peer },
   const { jobs, limits } = engine;
   peer.reply({
     type: 'session.jobs',
-    payload: { request_id: id, ...listJobs(jobs, session.principal, payload, limits.listPageSize) },
+    payload: { request_id: id, ...listJobs(jobs, session.identity, payload, limits.listPageSize) },
     sessionId: session.id,
     correlationId: id,
   });

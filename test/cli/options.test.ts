@@ -8,6 +8,7 @@ import {
   parseDuration,
   parseOrigin,
   parsePort,
+  parseTrust,
   parseUrl,
 } from '../../src/cli/options.js';
 
@@ -128,6 +129,19 @@ describe('a URL', () => {
       'ws://[::1]:7777',
       'wss://runtime.example/arcp',
     ]);
+  });
+});
+
+describe('--trust principal=level', () => {
+  it.each([
+    ['ada=constrained', 'ada', 'constrained'],
+    ['a=b=privileged', 'a=b', 'privileged'],
+  ])('reads %s', (text, principal, level) => {
+    expect(parseTrust(text)).toEqual([principal, level]);
+  });
+
+  it.each(['ada', 'ada=', '=trusted', 'ada=god'])('refuses %j', (text) => {
+    expect(() => parseTrust(text)).toThrow(InvalidArgumentError);
   });
 });
 

@@ -70,6 +70,8 @@ export const sessionAccepted = z.object({
   capabilities: capabilitiesSchema,
   lease: optional(z.object({ expires_at: timestamp })),
   resume_token: optional(nonEmptyText),
+  /** An addition: how far the session's principal is trusted (RFC 0001 §15.6). */
+  trust_level: optional(text),
 });
 
 /** `code` and `message`, or only a `reason`; written with all three. */

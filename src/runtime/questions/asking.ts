@@ -11,6 +11,13 @@ import type {
 import { formatAmount, isCurrency, parseAmount } from '../../protocol/cost-budget.js';
 import { ArcpError } from '../../protocol/errors.js';
 import type { Payload } from '../../protocol/messages.js';
+import {
+  ELEVATION,
+  elevationTo,
+  exceedsTrust,
+  TRUST_LEVELS,
+  type TrustLevel,
+} from '../../protocol/trust-level.js';
 import { checkName, checkText } from '../agent-output.js';
 import type { EngineContext } from '../engine-context.js';
 import type { JobRun } from '../job-run.js';
@@ -65,8 +72,22 @@ export async function requestPermission(
     throw new ArcpError('INVALID_ARGUMENT', `permission: ${BUDGET_PERMISSION} is asked for by requestBudget`);
   }
   const payload = permissionPayload({ permission, resource, operation, leaseSeconds }, request, context);
-  const { lease_id: leaseId = '', expires_at: expires = '' } = await grantOf(run, payload, request);
+  const { lease_id: leaseId = '', expires_at: expires = '' } = await grantOf(run, payload, request, () => {
+    if (permission.startsWith(ELEVATION)) checkElevation(permission, run.job.trust.at(context.clock.now()));
+  });
   return { leaseId, permission, resource, operation, expiresAt: expires };
+}
+
+/** Throws INVALID_ARGUMENT for what is no level, FAILED_PRECONDITION for one that the job has. */
+function checkElevation(permission: string, present: TrustLevel): void {
+  const level = elevationTo(permission);
+  if (level === undefined) {
+    const levels = TRUST_LEVELS.map((one) => `${ELEVATION}${one}`).join(', ');
+    throw new ArcpError('INVALID_ARGUMENT', `permission: expected one of ${levels}`);
+  }
+  if (!exceedsTrust(level, present)) {
+    throw new ArcpError('FAILED_PRECONDITION', `the job is ${present} already: there is nothing to lift`);
+  }
 }
 
 /** Resolves when the budget was raised. */
@@ -126,8 +147,9 @@ async function grantOf(
   run: JobRun,
   payload: Payload<'permission.request'>,
   request: Pick<QuestionOptions, 'key'>,
+  refuseNew?: () => void,
 ): Promise<Payload<'permission.grant'>> {
-  const answer = await run.questions.ask({ type: 'permission.request', payload }, keyOf(request));
+  const answer = await run.questions.ask({ type: 'permission.request', payload }, keyOf(request), refuseNew);
   if (answer.type === 'permission.grant') return answer.payload;
   throw new ArcpError('INTERNAL', 'the permission was answered by something else');
 }

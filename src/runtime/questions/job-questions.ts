@@ -20,6 +20,7 @@ import type { EngineContext } from '../engine-context.js';
 import type { EnvelopeFields, EventObserver, LogEvent } from '../event-log.js';
 import type { Job } from '../job.js';
 import { AnswerCheck } from './answer-check.js';
+import { restoreElevation } from './permissions.js';
 import {
   defaultAnswer,
   expiryOf,
@@ -102,7 +103,9 @@ export class JobQuestions implements EventObserver {
       const seq = Number(id.slice(id.lastIndexOf('.') + 1));
       const question: Question = { id, request, seq, phase, blocks: false, waiting: [] };
       this.#add(question);
-      if (answer !== undefined) this.#guide(request, answer);
+      if (answer === undefined) continue;
+      this.#guide(request, answer);
+      if (answer.type === 'permission.grant') restoreElevation(this.#asker.job, answer.payload);
     }
   }
 
@@ -122,9 +125,9 @@ export class JobQuestions implements EventObserver {
 
   /**
    * Asks, and resolves with the answer or rejects with why there is none. The request's payload has no key.
-   * Throws what is wrong with the question.
+   * Throws what is wrong with the question; `refuseNew` is called before it is put for the first time.
    */
-  ask(request: Request, key?: string): Promise<Answer> {
+  ask(request: Request, key?: string, refuseNew: () => void = () => undefined): Promise<Answer> {
     const name = key ?? `#${(this.#asked += 1)}`;
     const keyed = { ...request, payload: { ...request.payload, key: name } } as Request;
     const known = this.#byKey.get(name);
@@ -132,6 +135,7 @@ export class JobQuestions implements EventObserver {
     if (known?.phase.kind === 'open') {
       this.#withdraw(known, new ArcpError('ABORTED', 'the agent asks something else now'));
     }
+    refuseNew();
     return this.#wait(this.#put(keyed));
   }
 

@@ -1,8 +1,9 @@
 /**
  * What a `permission.grant` does (RFC 0001 §15.4). Who may give what (L4):
  *
- * (P1) The principal that a tree of jobs runs for may grant to each job of the tree, and nobody else. It stands above the
- *      root, so that it gives of its own and no job gains from another.
+ * (P1) The principal that a tree of jobs runs for may grant to each job of the tree, where its trust level lets it
+ *      (`TRUST`): it stands above the root, so that it gives of its own and no job gains from another. Else, and for
+ *      elevations always, somebody must who approves for others. Nobody else may.
  * (P2) A grant is what was asked for, never more: the permission, the resource and the operation are those of the
  *      request. How long it holds is for whoever grants it, within the job's own lease.
  * (P3) A lease is the job's that asked, and not its children's. It does not reach beyond the job's worker profile.
@@ -13,9 +14,12 @@ import { parseBudgetEntry, type Amount } from '../../protocol/cost-budget.js';
 import { ArcpError } from '../../protocol/errors.js';
 import type { Payload } from '../../protocol/messages.js';
 import { parseTimestamp } from '../../protocol/timestamp.js';
+import { elevationTo, type TrustLevel } from '../../protocol/trust-level.js';
+import { TRUST } from '../trust.js';
 import { COST_REMAINING, costMetric } from '../cost-metric.js';
 import type { EngineContext } from '../engine-context.js';
 import type { EnvelopeFields } from '../event-log.js';
+import type { Job } from '../job.js';
 import type { JobRun } from '../job-run.js';
 import { grantLease } from './lease-grant.js';
 import type { Answer } from './question.js';
@@ -29,6 +33,16 @@ export const BUDGET_OPERATION = 'raise';
 
 /** How long a lease holds when neither who asks nor who grants says so. */
 const DEFAULT_LEASE_SECONDS = 3_600;
+
+/** Throws PERMISSION_DENIED for who may not grant it (P1). */
+export function refuseGrant(permission: string, job: Job, principal: string, trust: TrustLevel): void {
+  const { approves, grantsItself } = TRUST[trust];
+  if (approves) return;
+  const isOwn = job.origin.principal === principal;
+  if (isOwn && grantsItself && elevationTo(permission) === undefined) return;
+  const message = `who is ${trust} cannot grant ${permission}: somebody privileged must`;
+  throw new ArcpError('PERMISSION_DENIED', message, { details: { trust_level: trust } });
+}
 
 export interface Granted {
   /** The event that says so. */
@@ -78,7 +92,33 @@ export function granted(
     granted_by: principal,
     expires_at: new Date(lease.expiresAt).toISOString(),
   };
-  return { answer: { type: 'permission.grant', payload }, whenKept: () => undefined };
+  const level = elevationTo(permission);
+  return {
+    answer: { type: 'permission.grant', payload },
+    whenKept: () => {
+      if (level !== undefined) elevate(run, context, level, lease.expiresAt, principal);
+    },
+  };
+}
+
+/** (T2) */
+function elevate(run: JobRun, context: EngineContext, to: TrustLevel, until: number, by: string): void {
+  const { job } = run;
+  const from = job.trust.at(context.clock.now());
+  job.trust.elevate(to, until);
+  const dims = { from, to, granted_by: by };
+  context.logger.warn({ job: job.id, principal: job.origin.principal, ...dims, until }, 'trust elevated');
+  if (!run.isLive) return;
+  const message = `lifted from ${from} to ${to} until ${new Date(until).toISOString()}`;
+  job.emit('log', { level: 'warn', message, attributes: dims });
+  job.emit('metric', { name: 'trust.elevation', value: 1, unit: '1', dims });
+}
+
+/** What the answers of an earlier life lifted a job to. */
+export function restoreElevation(job: Job, { permission, expires_at }: PermissionGrant): void {
+  const level = elevationTo(permission);
+  const until = expires_at === undefined ? undefined : parseTimestamp(expires_at);
+  if (level !== undefined && until !== undefined) job.trust.elevate(level, until);
 }
 
 function secondsOf({ lease_seconds, expires_at }: PermissionGrant, now: number): number | undefined {

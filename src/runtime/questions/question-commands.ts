@@ -11,10 +11,10 @@ import type { Engine } from '../engine.js';
 import type { JobRun } from '../job-run.js';
 import { placeOf } from '../message-places.js';
 import { ownJob } from '../own-job.js';
-import type { Session } from '../session.js';
+import { TRUST } from '../trust.js';
 import { expiresAt } from './asking.js';
 import { fieldsOf, type OpenQuestion } from './job-questions.js';
-import { granted } from './permissions.js';
+import { granted, refuseGrant } from './permissions.js';
 import type { Answer } from './question.js';
 
 export const answerInput: Command<'human.input.response'> = (scene, envelope) => {
@@ -78,16 +78,17 @@ export const interrupt: Command<'interrupt'> = (scene, { id, payload }) => {
 export const grant: Command<'permission.grant'> = (scene, envelope) => {
   const { engine, session } = scene;
   const { payload } = envelope;
-  const { run, question } = askedQuestion(scene, envelope);
+  const { run, question } = askedPermission(scene, envelope);
   const request = run.questions.checked(question.id, { type: 'permission.grant', payload });
   if (request.type !== 'permission.request') return;
+  refuseGrant(request.payload.permission, run.job, session.principal, session.identity.trust);
   const fields = fieldsOf(run.job, question.id, envelope.id);
   const { answer, whenKept } = granted(run, engine, request.payload, payload, session.principal, fields);
   take(scene, envelope, run, question, answer, whenKept);
 };
 
 export const deny: Command<'permission.deny'> = (scene, envelope) => {
-  const { run, question } = askedQuestion(scene, envelope);
+  const { run, question } = askedPermission(scene, envelope);
   const { payload } = envelope;
   const request = run.questions.checked(question.id, { type: 'permission.deny', payload });
   if (request.type !== 'permission.request') return;
@@ -128,22 +129,36 @@ interface Asked {
  * The question that an answer correlates to. Throws INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, or
  * FAILED_PRECONDITION where it is no longer open.
  */
-function askedQuestion({ engine, session }: CommandScene, { correlation_id: id }: FromClient): Asked {
+function askedQuestion({ engine, session }: CommandScene, envelope: FromClient): Asked {
+  return asked(engine, session.principal, envelope);
+}
+
+/** The same for permissions, which somebody who approves may answer whosever job it is (T1). */
+function askedPermission({ engine, session }: CommandScene, envelope: FromClient): Asked {
+  const { approves } = TRUST[session.identity.trust];
+  return asked(engine, approves ? undefined : session.principal, envelope);
+}
+
+function asked(engine: Engine, principal: string | undefined, { correlation_id: id }: FromClient): Asked {
   if (id === undefined) {
     throw new ArcpError(
       'INVALID_ARGUMENT',
       'correlation_id: expected the id of the question that this answers',
     );
   }
-  const run = runOf(engine, session, id);
+  const run = runOf(engine, principal, id);
   return { run, question: run.questions.find(id) };
 }
 
-function runOf(engine: Engine, session: Session, questionId: string): JobRun {
+/** @param principal whose job it must be; nothing for whoever answers for all */
+function runOf(engine: Engine, principal: string | undefined, questionId: string): JobRun {
   const place = placeOf(questionId);
   const noSuch = (): ArcpError => new ArcpError('NOT_FOUND', 'there is no such question');
   if (place === undefined) throw noSuch();
-  const job = ownJob(engine.jobs, session.principal, `${ID_PREFIXES.job}_${place.owner}`, noSuch);
+  const jobId = `${ID_PREFIXES.job}_${place.owner}`;
+  const job =
+    principal === undefined ? engine.jobs.find(jobId) : ownJob(engine.jobs, principal, jobId, noSuch);
+  if (job === undefined) throw noSuch();
   const run = engine.jobs.run(job);
   if (run === undefined)
     throw new ArcpError('FAILED_PRECONDITION', `job ${job.id} has ended: nobody waits for an answer`);
