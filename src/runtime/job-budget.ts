@@ -41,6 +41,8 @@ export class JobBudget {
    * have what it has). Throws FAILED_PRECONDITION where nothing bounds the currency.
    */
   raise(currency: string, amount: Amount): Amount {
+    // A job that has ended has given back what it had: what comes now is its parent's.
+    if (this.#settled && this.#parent !== undefined) return this.#parent.raise(currency, amount);
     if (!this.#counters.raise(currency, amount)) {
       throw new ArcpError(
         'FAILED_PRECONDITION',

@@ -1,6 +1,7 @@
 /** Permissions and budgets that people grant (RFC 0001 §15.4, L4): exactly what was asked, once, and never to anybody else. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { ArcpError, defineAgent, type JobContext } from '../../../src/index.js';
+import { JobBudget } from '../../../src/runtime/job-budget.js';
 import { bench } from '../bench.js';
 import { DATA, lives, type Lives } from '../lives.js';
 import type { RawClient } from '../raw-client.js';
@@ -230,6 +231,18 @@ describe('a budget that is used up', () => {
     expect(await client.terminal(job)).toMatchObject({
       payload: { value: [{ status: 'completed', value: { USD: '0.5' } }, { USD: '8.5' }] },
     });
+  });
+});
+
+describe('a raise that comes when its job has ended', () => {
+  it('is its parent’s: nothing is handed to who can no longer give it back', () => {
+    const ten = 10n;
+    const root = new JobBudget(new Map([['USD', ten]]), 'refuse-overspend');
+    const child = new JobBudget(new Map([['USD', 4n]]), 'refuse-overspend', root);
+    child.charge('USD', 1n);
+    child.settle();
+    child.raise('USD', 5n);
+    expect(root.remainders().get('USD')).toBe(ten - 1n + 5n);
   });
 });
 
