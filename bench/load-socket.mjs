@@ -40,6 +40,17 @@ const CORRELATION = Buffer.from('"correlation_id":"msg_');
 const COMPLETED = Buffer.from('job.completed"');
 const BAD = [Buffer.from('job.failed"'), Buffer.from('job.cancelled"'), Buffer.from('nack"')];
 
+const RESULT = Buffer.from('job.result"');
+const BAD_IN_DRAFT = [Buffer.from('job.error"'), Buffer.from('session.error"')];
+
+/** Whether this frame of draft-1.1 completes a request. Throws for one that says that something is wrong. */
+export function completesInDraft(/** @type {Buffer} */ frame) {
+  const type = frame.indexOf(TYPE) + TYPE.length;
+  if (startsWith(frame, type, RESULT)) return true;
+  if (BAD_IN_DRAFT.some((bad) => startsWith(frame, type, bad))) throw new Error(frame.toString());
+  return false;
+}
+
 /** The number of the request that this frame completes, or -1. Throws for one that says that something is wrong. */
 export function completedBy(/** @type {Buffer} */ frame) {
   const type = frame.indexOf(TYPE) + TYPE.length;

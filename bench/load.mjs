@@ -1,6 +1,11 @@
 /** The load generator, in a process of its own: the same requests and the same cheap counting for every server. */
 import { answer, parseJson } from './ipc.mjs';
-import { completedBy, LoadSocket, RequestTemplate } from './load-socket.mjs';
+import {
+  completedBy as completedByClassic,
+  completesInDraft,
+  LoadSocket,
+  RequestTemplate,
+} from './load-socket.mjs';
 
 /** Requests whose start is remembered: more than are ever in flight. */
 const STARTS = 1 << 12;
@@ -14,11 +19,17 @@ let port = 0;
 /** What the latest session of this process is resumed with. */
 let resumeToken = '';
 let nextNumber = 1;
+/** Whether this process speaks draft-1.1. */
+let inDraft = false;
+/** In draft-1.1, whose ends name no request: they come in the order of the requests. */
+let nextEnd = 1;
 
 answer({
   /** Opens the connection and a session on it. */
   async connect(argument) {
-    port = Number(argument);
+    const server = /** @type {{ port: number; dialect: string }} */ (argument);
+    port = server.port;
+    inDraft = server.dialect === 'draft';
     load = await openSession();
   },
 
@@ -90,20 +101,27 @@ answer({
 /** @returns {Promise<LoadSocket>} */
 async function openSession() {
   load = await LoadSocket.open(port);
-  const open = {
-    ...envelope('session.open'),
-    payload: {
-      auth: { scheme: 'bearer', token: 'bench' },
-      client: { kind: 'bench', version: '1' },
-      capabilities: {},
-    },
-  };
+  const auth = { scheme: 'bearer', token: 'bench' };
+  const open = inDraft
+    ? {
+        ...envelope('session.hello'),
+        payload: {
+          auth,
+          client: { name: 'bench', version: '1' },
+          capabilities: { features: ['ack', 'progress', 'result_chunk'] },
+        },
+      }
+    : {
+        ...envelope('session.open'),
+        payload: { auth, client: { kind: 'bench', version: '1' }, capabilities: {} },
+      };
   const accepted = nextFrame();
   send(new RequestTemplate(JSON.stringify(open)));
   const frame = /** @type {{ payload?: { resume_token?: string } }} */ (
     parseJson((await accepted).toString())
   );
   resumeToken = frame.payload?.resume_token ?? '';
+  nextEnd = nextNumber;
   return load;
 }
 
@@ -197,10 +215,20 @@ function send(template) {
 
 /** @param {unknown} job */
 function invocation(job) {
-  return new RequestTemplate(JSON.stringify({ ...envelope('tool.invoke'), payload: job }));
+  const { tool, arguments: input } = /** @type {{ tool: string; arguments: unknown }} */ (job);
+  const request = inDraft
+    ? { ...envelope('job.submit'), payload: { agent: tool, input } }
+    : { ...envelope('tool.invoke'), payload: job };
+  return new RequestTemplate(JSON.stringify(request));
 }
 
 /** @param {string} type */
 function envelope(type) {
-  return { arcp: '1.1', id: 'msg_##########', type, timestamp: NOW };
+  return { arcp: '1.1', id: 'msg_##########', type, ...(inDraft ? {} : { timestamp: NOW }) };
+}
+
+/** The number of the request that this frame completes, or -1. */
+function completedBy(/** @type {Buffer} */ frame) {
+  if (!inDraft) return completedByClassic(frame);
+  return completesInDraft(frame) ? nextEnd++ : -1;
 }

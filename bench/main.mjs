@@ -4,6 +4,7 @@
  *   --json       the figures of every run, as JSON
  *   --profile    no comparison: CPU profiles of the runtime, and the functions that cost most
  *   --runs N     default 3
+ *   --dialect draft   instead: the same runtime spoken to in classic and in draft-1.1
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
     runs: { type: 'string', default: '3' },
+    dialect: { type: 'string', default: 'classic' },
   },
 });
 
@@ -58,13 +60,20 @@ const WORKS = [
 ];
 
 const RUNTIME = 'memory';
-const CEILINGS = ['bare ws', 'bare ws, corked'];
-const SERVERS = [
-  { name: RUNTIME, file: 'runtime-server.mjs', args: [] },
-  { name: 'sqlite, full', file: 'runtime-server.mjs', args: ['sqlite'] },
-  { name: 'bare ws', file: 'ceiling-server.mjs', args: [] },
-  { name: 'bare ws, corked', file: 'ceiling-server.mjs', args: ['corked'] },
-];
+const inDraft = options.dialect === 'draft';
+/** What the others are compared with. */
+const CEILINGS = inDraft ? [RUNTIME] : ['bare ws', 'bare ws, corked'];
+const SERVERS = inDraft
+  ? [
+      { name: RUNTIME, file: 'runtime-server.mjs', args: [], dialect: 'classic' },
+      { name: 'draft-1.1', file: 'runtime-server.mjs', args: [], dialect: 'draft' },
+    ]
+  : [
+      { name: RUNTIME, file: 'runtime-server.mjs', args: [], dialect: 'classic' },
+      { name: 'sqlite, full', file: 'runtime-server.mjs', args: ['sqlite'], dialect: 'classic' },
+      { name: 'bare ws', file: 'ceiling-server.mjs', args: [], dialect: 'classic' },
+      { name: 'bare ws, corked', file: 'ceiling-server.mjs', args: ['corked'], dialect: 'classic' },
+    ];
 
 /** Runs everything on every server in turn, as often as asked, so that a slow spell of the machine hits all alike. */
 async function compare() {
@@ -75,29 +84,34 @@ async function compare() {
   /** @type {Map<string, number[]>} */
   const replays = new Map();
   for (let run = 0; run < runs; run++) {
-    for (const { name, file, args } of SERVERS) {
+    for (const { name, file, args, dialect } of SERVERS) {
       process.stderr.write(`run ${run + 1} of ${runs}: ${name}\n`);
       const server = start(file, args);
-      await withLoad(server, async (load) => {
-        for (const job of [FAST, BURST]) {
-          if (name === RUNTIME) samples.set(job.tool, /** @type {Sample} */ (await ask(load, 'sample', job)));
-          else await ask(server, 'learn', { tool: job.tool, frames: ends(samples.get(job.tool)) });
-        }
-        for (const work of WORKS) {
-          const key = `${work.name} ${name}`;
-          measured.set(key, [...(measured.get(key) ?? []), await measure(work, server, load)]);
-        }
-        const { events, seconds } = /** @type {{ events: number; seconds: number }} */ (
-          await ask(load, 'replay', { count: REPLAYED })
-        );
-        replays.set(name, [...(replays.get(name) ?? []), events / seconds]);
-      });
+      await withLoad(
+        server,
+        async (load) => {
+          for (const job of [FAST, BURST]) {
+            if (name === RUNTIME)
+              samples.set(job.tool, /** @type {Sample} */ (await ask(load, 'sample', job)));
+            else await ask(server, 'learn', { tool: job.tool, frames: ends(samples.get(job.tool)) });
+          }
+          for (const work of WORKS) {
+            const key = `${work.name} ${name}`;
+            measured.set(key, [...(measured.get(key) ?? []), await measure(work, server, load)]);
+          }
+          const { events, seconds } = /** @type {{ events: number; seconds: number }} */ (
+            await ask(load, 'replay', { count: REPLAYED })
+          );
+          replays.set(name, [...(replays.get(name) ?? []), events / seconds]);
+        },
+        dialect,
+      );
     }
   }
   const rows = rowsOf(measured);
   for (const row of rows) {
     const runtime = rows.find(({ work, server }) => work === row.work && server === RUNTIME);
-    if (row.framesPerJob !== runtime?.framesPerJob)
+    if (!inDraft && row.framesPerJob !== runtime?.framesPerJob)
       process.stderr.write(`${row.work}: ${row.server} sent ${row.framesPerJob} frames a job\n`);
   }
   return { rows, samples, replays };
@@ -140,15 +154,19 @@ function rowsOf(measured) {
 async function sessionCost() {
   /** @type {Map<string, number>} */
   const costs = new Map();
-  for (const { name, file, args } of SERVERS.filter(({ name }) => !CEILINGS.includes(name))) {
+  for (const { name, file, args, dialect } of SERVERS.filter(({ name }) => !CEILINGS.includes(name))) {
     process.stderr.write(`detached sessions: ${name}\n`);
     const server = start(file, args, ['--expose-gc']);
-    await withLoad(server, async (load) => {
-      await ask(load, 'leaveSessions', { count: SESSIONS });
-      const before = Number(await ask(server, 'heap'));
-      await ask(load, 'leaveSessions', { count: SESSIONS });
-      costs.set(name, (Number(await ask(server, 'heap')) - before) / SESSIONS);
-    });
+    await withLoad(
+      server,
+      async (load) => {
+        await ask(load, 'leaveSessions', { count: SESSIONS });
+        const before = Number(await ask(server, 'heap'));
+        await ask(load, 'leaveSessions', { count: SESSIONS });
+        costs.set(name, (Number(await ask(server, 'heap')) - before) / SESSIONS);
+      },
+      dialect,
+    );
   }
   return costs;
 }
@@ -201,10 +219,11 @@ if (options.profile) {
       frames.length <= 4 ? frames.map((frame) => frame.length).join(' + ') : `${frames.length} frames`;
     return `${tool}: ${requestBytes} B in, ${bytes} out`;
   });
-  const ceiling = median(replays.get('bare ws') ?? []);
+  const [reference = ''] = CEILINGS;
+  const ceiling = median(replays.get(reference) ?? []);
   const replayed = [...replays].map(([name, rates]) => {
     const rate = Math.round(median(rates)).toLocaleString('en-US');
-    return `  ${name.padEnd(16)} ${rate.padStart(9)} a second  ${(median(rates) / ceiling).toFixed(2)} of bare ws`;
+    return `  ${name.padEnd(16)} ${rate.padStart(9)} a second  ${(median(rates) / ceiling).toFixed(2)} of ${reference}`;
   });
   const kept = [...costs].map(([name, bytes]) => `  ${name.padEnd(16)} ${(bytes / 1024).toFixed(1)} KiB`);
   if (options.json) {
@@ -213,7 +232,16 @@ if (options.profile) {
   } else {
     const replay = [`${REPLAYED.toLocaleString('en-US')} events told again after a drop:`, ...replayed];
     const detached = ['a detached session with one finished job, in memory:', ...kept];
-    const parts = [machineLine, sizes.join(' · '), '', tableOf(rows), '', ...replay, '', ...detached];
+    const parts = [
+      machineLine,
+      sizes.join(' · '),
+      '',
+      tableOf(rows, CEILINGS),
+      '',
+      ...replay,
+      '',
+      ...detached,
+    ];
     console.log(parts.join('\n'));
   }
 }

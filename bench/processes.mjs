@@ -32,10 +32,11 @@ export function start(file, args = [], execArgv = []) {
  * Connects a load generator to a server for as long as `use` takes; afterwards both have ended.
  * @param {ChildProcess} server
  * @param {(load: ChildProcess) => Promise<void>} use
+ * @param {string} [dialect] `draft` for draft-1.1
  */
-export async function withLoad(server, use) {
+export async function withLoad(server, use, dialect = 'classic') {
   const load = start('load.mjs');
-  await ask(load, 'connect', await ask(server, 'port'));
+  await ask(load, 'connect', { port: await ask(server, 'port'), dialect });
   await use(load);
   for (const child of [load, server]) {
     const exited = once(child, 'exit');

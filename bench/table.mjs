@@ -11,7 +11,7 @@
  * @property {readonly number[] | undefined} p99 milliseconds
  * @property {readonly number[]} cpu microseconds of the server per unit
  * @property {number} framesPerJob
- * @property {readonly (number | undefined)[]} ratios its rate divided by that of bare ws, and of bare ws corked; medians
+ * @property {readonly (number | undefined)[]} ratios its rate divided by that of each server that it is compared with; medians
  */
 
 /** @param {readonly number[]} values */
@@ -22,20 +22,21 @@ export function median(values) {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-const HEAD = [
-  'work',
-  'server',
-  'per second',
-  '(lowest – highest)',
-  'of bare ws',
-  'of corked',
-  'p50 ms',
-  'p99 ms',
-  'cpu µs each',
-];
-
-/** @param {readonly Row[]} rows */
-export function tableOf(rows) {
+/**
+ * @param {readonly Row[]} rows
+ * @param {readonly string[]} references the servers that the others are compared with
+ */
+export function tableOf(rows, references) {
+  const head = [
+    'work',
+    'server',
+    'per second',
+    '(lowest – highest)',
+    ...references.map((name) => `of ${name}`),
+    'p50 ms',
+    'p99 ms',
+    'cpu µs each',
+  ];
   const cells = rows.map((row, index) => [
     rows[index - 1]?.work === row.work ? '' : `${row.work}, ${row.unit}`,
     row.server,
@@ -46,10 +47,10 @@ export function tableOf(rows) {
     row.p99 === undefined ? '' : median(row.p99).toFixed(2),
     median(row.cpu).toFixed(1),
   ]);
-  const widths = HEAD.map((title, column) =>
+  const widths = head.map((title, column) =>
     Math.max(title.length, ...cells.map((line) => line[column]?.length ?? 0)),
   );
-  const lines = [HEAD, widths.map((width) => '-'.repeat(width)), ...cells];
+  const lines = [head, widths.map((width) => '-'.repeat(width)), ...cells];
   return lines
     .map((line) =>
       line
