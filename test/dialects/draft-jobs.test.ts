@@ -209,6 +209,28 @@ describe('a job', () => {
   });
 });
 
+describe('a stream', () => {
+  it('of thoughts is told as thoughts, any other in a kind of our own', async () => {
+    const thinker = defineAgent({
+      name: 'thinker',
+      version: '1.0.0',
+      run: (_in, ctx) => {
+        ctx.openStream({ kind: 'thought', streamId: 'str_t' }).end({ content: 'hm', role: 'assistant' });
+        ctx.openStream({ kind: 'text', streamId: 'str_x' }).end('some text');
+      },
+    });
+    await using test = draftBench({ agents: [thinker] });
+    const client = await test.hello();
+    await client.terminal(await client.accepted('thinker'));
+    expect(client.bodies('thought')).toEqual([
+      { text: 'hm', role: 'assistant', stream_id: 'str_t', sequence: 0 },
+    ]);
+    expect(client.bodies('x-vendor.arcp.stream_chunk')).toMatchObject([
+      { stream_id: 'str_x', data: 'some text' },
+    ]);
+  });
+});
+
 describe('a lease', () => {
   it('is echoed with its constraints and the budget that it begins with', async () => {
     await using test = draftBench({ agents });

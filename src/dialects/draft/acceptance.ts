@@ -7,7 +7,8 @@ import type { NativeEvent } from './native-event.js';
 import { draftTraceId } from './trace-ids.js';
 
 /** As JSON. `request_id` names the submission, where that was this session's. */
-export function acceptance({ payload, traceId, correlationId }: NativeEvent, isAnswer: boolean): string {
+export function acceptance({ payload, head }: NativeEvent, isAnswer: boolean): string {
+  const { traceId, correlationId } = head;
   const request = isAnswer && correlationId !== undefined ? fromMessageId(correlationId) : undefined;
   if (!payload.includes('"lease":') && traceId !== undefined && isTraceId(traceId)) {
     const more = request === undefined ? '' : `"request_id":${JSON.stringify(request)},`;

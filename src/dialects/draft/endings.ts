@@ -35,7 +35,8 @@ function result({ payload, timestamp }: NativeEvent): string {
   return payload === '{}' ? `${head}}` : `${head},${payload.slice(1)}`;
 }
 
-function failure({ payload, timestamp, jobId, correlationId }: NativeEvent): string {
+function failure({ payload, timestamp, head }: NativeEvent): string {
+  const { jobId, correlationId } = head;
   const error = JSON.parse(payload) as ErrorPayload;
   if (error.code === 'ABORTED' && isJsonObject(error.details) && error.details['after'] === 'cancel') {
     return ended('cancelled', { ...error, code: 'CANCELLED', retryable: false }, timestamp);

@@ -41,7 +41,7 @@ function withFeature(feature: DraftFeature, project: Project): Project {
 }
 
 /** `job.stream` → `x-vendor.arcp.job_stream` */
-const asVendorKind: Project = ({ type, streamId, payload }) => {
+const asVendorKind: Project = ({ type, head: { streamId }, payload }) => {
   const kind = `x-vendor.arcp.${type.replaceAll('.', '_')}`;
   if (streamId === undefined) return { kind, body: payload };
   return { kind, body: JSON.stringify({ stream_id: streamId, ...(JSON.parse(payload) as object) }) };
@@ -51,7 +51,7 @@ const asVendorKind: Project = ({ type, streamId, payload }) => {
 const PERCENT_ONLY = /^\{"percent":([0-9.e+-]+),"current":\1[,}]/;
 
 const progress: Project = ({ payload }) => {
-  if (!PERCENT_ONLY.test(payload) || payload.includes('"total":') || payload.includes('"units":')) {
+  if (payload.includes('"total":') || payload.includes('"units":') || !PERCENT_ONLY.test(payload)) {
     return { kind: 'progress', body: payload };
   }
   return { kind: 'progress', body: `${payload.slice(0, -1)},"total":100,"units":"percent"}` };
@@ -131,6 +131,16 @@ function vendorKind(name: string): string {
     .replaceAll(/[^a-z0-9_.-]/g, '_')}`;
 }
 
+const NO_FEATURES: ReadonlySet<string> = new Set();
+
+/** Only chunks of a stream of kind `thought` have `content`. */
+const streamChunk: Project = (event) => {
+  const { content, role, sequence } = JSON.parse(event.payload) as Payload<'stream.chunk'>;
+  if (typeof content !== 'string') return asVendorKind(event, NO_FEATURES);
+  const { streamId: stream_id } = event.head;
+  return { kind: 'thought', body: JSON.stringify({ text: content, role, stream_id, sequence }) };
+};
+
 const artifact: Project = ({ payload }) => {
   const read = JSON.parse(payload) as Payload<'artifact.ref'>;
   const { uri, media_type, size, sha256, artifact_id } = read.artifact;
@@ -154,6 +164,7 @@ const PROJECTIONS: ReadonlyMap<string, Project> = new Map<MessageType, Project>(
   ['metric', metric],
   ['agent.delegate', delegate],
   ['event.emit', emitted],
+  ['stream.chunk', streamChunk],
   ['artifact.ref', artifact],
   ['permission.request', phase('awaiting_permission')],
   ['human.input.request', phase('awaiting_input')],

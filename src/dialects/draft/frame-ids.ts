@@ -10,6 +10,8 @@ import { createHash, randomBytes } from 'node:crypto';
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const TIME_DIGITS = 10;
 const HALF = 8;
+/** Every pair of digits: the last two of a number are all that changes from one event to the next. */
+const PAIRS = Array.from({ length: 32 * 32 }, (_, value) => digitsOf(value, 2));
 
 /** A number below 2^(5 × length) in that many digits. */
 function digitsOf(value: number, length: number): string {
@@ -34,22 +36,31 @@ export function freshFrameId(now: number): string {
 }
 
 export class EventFrameIds {
+  readonly #head: string;
   readonly #session: string;
-  /** The latest time as text, and its digits: many events share a millisecond. */
+  /** The head and the latest id, without its last two digits; and what they were made of. */
+  #start = '';
   #timestamp = '';
-  #time = '';
+  #high = -1;
 
-  /** @param role tells apart frames that are made of the same event */
-  constructor(sessionId: string, role: string) {
+  /**
+   * @param role tells apart frames that are made of the same event
+   * @param head what stands before each id
+   */
+  constructor(sessionId: string, role: string, head = '') {
+    this.#head = head;
     this.#session = halfOf(createHash('sha256').update(`${role} ${sessionId}`).digest(), 0);
   }
 
   /** @param timestamp of the event, RFC 3339 */
   of(eventSeq: number, timestamp: string): string {
-    if (timestamp !== this.#timestamp) {
+    const high = Math.floor(eventSeq / PAIRS.length);
+    if (timestamp !== this.#timestamp || high !== this.#high) {
       this.#timestamp = timestamp;
-      this.#time = digitsOf(Math.max(0, Date.parse(timestamp)), TIME_DIGITS);
+      this.#high = high;
+      const time = digitsOf(Math.max(0, Date.parse(timestamp)), TIME_DIGITS);
+      this.#start = `${this.#head}msg_${time}${this.#session}${digitsOf(high, HALF - 2)}`;
     }
-    return `msg_${this.#time}${this.#session}${digitsOf(eventSeq, HALF)}`;
+    return `${this.#start}${PAIRS[eventSeq % PAIRS.length] ?? ''}`;
   }
 }
