@@ -10,7 +10,7 @@
 import { type Amount, formatAmount, parseAmount } from './decimal.js';
 import { ArcpError } from './errors.js';
 
-export { amountFromNumber, formatAmount, parseAmount, type Amount } from './decimal.js';
+export { amountFromNumber, formatAmount, MAX_AMOUNT, parseAmount, type Amount } from './decimal.js';
 
 /** By currency. */
 export type Budget = ReadonlyMap<string, Amount>;
@@ -140,6 +140,21 @@ export class BudgetCounters {
     }
     counter.remaining -= amount;
     return { ok: true, remaining: counter.remaining };
+  }
+
+  /** Takes what had been spent before off the counter that bears it, below zero if it is more than is left. */
+  deduct(currency: string, amount: Amount): void {
+    const counter = this.#find(currency);
+    if (counter !== undefined) counter.remaining -= amount;
+  }
+
+  /** Empties a counter that `budget` named, and returns what was in it: to be given back. */
+  takeRest(currency: string): Amount {
+    const counter = this.#counters.get(currency);
+    if (counter === undefined) return 0n;
+    const { remaining } = counter;
+    counter.remaining = 0n;
+    return remaining;
   }
 
   /**

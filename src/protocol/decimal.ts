@@ -12,6 +12,9 @@ export const AMOUNT_DIGITS = 18;
 /** One, as an `Amount`. */
 export const AMOUNT_UNIT: Amount = 10n ** BigInt(AMOUNT_DIGITS);
 
+/** The largest amount that text can stand for. */
+export const MAX_AMOUNT: Amount = AMOUNT_UNIT * AMOUNT_UNIT - 1n;
+
 const AMOUNT = /^(\d{1,18})(?:\.(\d{1,18}))?$/;
 
 function malformed(text: string): ArcpError {

@@ -36,6 +36,7 @@ import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
 import { SubscriptionTable } from './subscriptions.js';
+import { noteSpending } from './tree-account.js';
 import { TRUST } from './trust.js';
 
 export interface EngineOptions {
@@ -111,7 +112,10 @@ export class Engine implements IntakeContext {
     const drop = (logs: readonly string[]): void => {
       this.dropLogs(logs);
     };
-    this.jobs = new JobTable(clock, limits, drop);
+    this.jobs = new JobTable(clock, limits, (jobs) => {
+      if (store.durable) for (const job of jobs) noteSpending(job);
+      drop(jobs.map(({ id }) => id));
+    });
     this.streams = new StreamTable(limits);
     this.keys = new IdempotencyKeys(this);
     this.credentials = new CredentialTable(this, options.credentials);

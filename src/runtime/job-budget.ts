@@ -1,6 +1,10 @@
 /**
  * What one job may spend (decision 15). A child's budget is taken out of its parent's remainder when it starts, and what
  * it did not spend comes back when it ends (L4); what it has no budget for it draws on its parent's (decision 26).
+ *
+ * (A1) In every currency: what a tree has spent and what its jobs still hold add up to the budget of its root.
+ * (A2) What a job holds goes up to its parent when it ends; where a child outlives it and draws on it, when that ends.
+ *      What comes back to a job that has ended goes further up.
  */
 import {
   BudgetCounters,
@@ -15,18 +19,23 @@ export class JobBudget {
   readonly #counters: BudgetCounters;
   readonly #own: Budget;
   readonly #parent: JobBudget | undefined;
-  #settled = false;
+  /** Those below it that hold something or may draw on it. */
+  readonly #children = new Set<JobBudget>();
+  #ended = false;
 
   /** Throws BUDGET_EXHAUSTED when the parent's remainder does not cover it. */
   constructor(own: Budget, policy: BudgetPolicy, parent?: JobBudget) {
     this.#own = own;
-    this.#parent = parent;
-    if (parent !== undefined) {
-      const reserved = parent.#counters.reserve(own);
-      if (!reserved.ok) throw reserved.error;
+    const above = parent === JobBudget.unbounded ? undefined : parent;
+    this.#parent = above;
+    if (above === undefined) {
+      this.#counters = new BudgetCounters(own, { policy });
+      return;
     }
-    const above = parent === undefined ? undefined : parent.#counters;
-    this.#counters = new BudgetCounters(own, { policy, parent: above });
+    const reserved = above.#counters.reserve(own);
+    if (!reserved.ok) throw reserved.error;
+    above.#children.add(this);
+    this.#counters = new BudgetCounters(own, { policy, parent: above.#counters });
   }
 
   /** Returns what is left, or nothing where the currency is unbounded. Throws BUDGET_EXHAUSTED and spends nothing. */
@@ -36,13 +45,18 @@ export class JobBudget {
     return outcome.remaining;
   }
 
+  /** Takes off what an earlier life of the runtime had spent, whatever is left then. */
+  restoreSpent(spent: Budget): void {
+    for (const [currency, amount] of spent) this.#counters.deduct(currency, amount);
+  }
+
   /**
    * Makes the budget of the whole tree larger, exactly, and hands the difference down to this job (L4: its parents still
    * have what it has). Throws FAILED_PRECONDITION where nothing bounds the currency.
    */
   raise(currency: string, amount: Amount): Amount {
     // A job that has ended has given back what it had: what comes now is its parent's.
-    if (this.#settled && this.#parent !== undefined) return this.#parent.raise(currency, amount);
+    if (this.#ended && this.#parent !== undefined) return this.#parent.raise(currency, amount);
     if (!this.#counters.raise(currency, amount)) {
       throw new ArcpError(
         'FAILED_PRECONDITION',
@@ -66,12 +80,28 @@ export class JobBudget {
   /** The budget of a job that asked for none and has no parent. It holds nothing, so that one is enough. */
   static readonly unbounded = new JobBudget(new Map(), 'refuse-overspend');
 
-  /** Gives what was not spent back to the parent. Once; later calls do nothing. */
+  /** The job has ended (A2). Once; later calls do nothing. */
   settle(): void {
-    if (this.#settled || this.#parent === undefined) return;
-    this.#settled = true;
-    const unspent = new Map<string, Amount>();
-    for (const currency of this.#own.keys()) unspent.set(currency, this.#counters.remaining(currency) ?? 0n);
-    this.#parent.#counters.release(unspent);
+    if (this.#ended || this === JobBudget.unbounded) return;
+    this.#ended = true;
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    const parent = this.#parent;
+    if (parent === undefined) return;
+    const back = new Map<string, Amount>();
+    for (const currency of this.#own.keys())
+      if (!this.#isDrawnOn(currency)) back.set(currency, this.#counters.takeRest(currency));
+    parent.#counters.release(back);
+    if (this.#children.size === 0) parent.#children.delete(this);
+    if (parent.#ended) parent.#giveBack();
+  }
+
+  /** Whether somebody below it may still spend what it holds. */
+  #isDrawnOn(currency: string): boolean {
+    for (const child of this.#children)
+      if (!child.#own.has(currency) && (!child.#ended || child.#isDrawnOn(currency))) return true;
+    return false;
   }
 }

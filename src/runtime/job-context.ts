@@ -139,9 +139,13 @@ class RunningJobContext implements JobContext {
     checkName('charge name', name);
     if (!isCurrency(currency)) throw new ArcpError('INVALID_ARGUMENT', 'charge: that is not a currency');
     const units = parseAmount(amount);
-    const remaining = this.#run.job.origin.budget.charge(currency, units);
+    const { job } = this.#run;
+    const remaining = job.origin.budget.charge(currency, units);
     this.#cost(name, units, currency);
-    if (remaining !== undefined) this.#cost(COST_REMAINING, remaining, currency);
+    if (remaining !== undefined) {
+      job.noteSpent(currency, units);
+      this.#cost(COST_REMAINING, remaining, currency);
+    }
     await this.flushed();
   }
 

@@ -25,7 +25,7 @@ export class JobTable {
   readonly runs = new Map<JobId, JobRun>();
   readonly #clock: Clock;
   readonly #limits: Limits;
-  readonly #drop: (logs: readonly string[]) => void;
+  readonly #drop: (jobs: readonly Job[]) => void;
   /** Neither running nor finished: over, but the store has yet to take their end; or being taken up after a restart. */
   readonly #between = new Map<string, Job>();
   /** Oldest first. */
@@ -37,8 +37,8 @@ export class JobTable {
   readonly #forgotten = new ForgottenEvents();
   #forgottenPosition = 0;
 
-  /** @param drop forgets logs */
-  constructor(clock: Clock, limits: Limits, drop: (logs: readonly string[]) => void) {
+  /** @param drop forgets the logs of jobs */
+  constructor(clock: Clock, limits: Limits, drop: (jobs: readonly Job[]) => void) {
     this.#clock = clock;
     this.#limits = limits;
     this.#drop = drop;
@@ -174,7 +174,7 @@ export class JobTable {
   #forgetSurplus(): void {
     const { maxFinishedJobs, maxFinishedBytes } = this.#limits;
     const now = this.#clock.now();
-    const forgotten: string[] = [];
+    const forgotten: Job[] = [];
     for (let oldest = this.#oldest.peek(); oldest !== undefined; oldest = this.#oldest.peek()) {
       const [id, { job, until, size }] = oldest;
       // However large it is, the latest one is kept: its client may still be reading.
@@ -187,7 +187,7 @@ export class JobTable {
       const { lastPosition } = job.log.order;
       this.#forgotten.note(job.origin.principal, lastPosition);
       this.#forgottenPosition = Math.max(this.#forgottenPosition, lastPosition);
-      forgotten.push(id);
+      forgotten.push(job);
     }
     if (forgotten.length > 0) this.#drop(forgotten);
   }

@@ -5,7 +5,7 @@
  *      were committed and is what anyone outside is told (L2).
  * (B2) Exactly one terminal event, and nothing after it.
  */
-import type { BudgetPolicy } from '../protocol/cost-budget.js';
+import type { Amount, Budget, BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
 import { canTransition, isTerminal, type JobState } from '../protocol/job-state.js';
@@ -67,6 +67,8 @@ const STATE_AFTER: ReadonlyMap<MessageType, JobState> = new Map<MessageType, Job
   ['job.cancelled', 'cancelled'],
 ]);
 
+const NOTHING: Budget = new Map();
+
 /** Where an event takes a job; nothing for those that leave it where it is, and for heartbeats. */
 export function stateAfter(type: MessageType): JobState | undefined {
   return STATE_AFTER.get(type);
@@ -87,6 +89,8 @@ export class Job implements EventObserver {
   /** Whether the store lost even its first event, so that nobody knows of it. */
   lost = false;
   #children: Set<Job> | undefined;
+  #spent: Map<string, Amount> | undefined;
+  #raised: Map<string, Amount> | undefined;
   #ending: Ending | undefined;
   #endedAgain = false;
   #heartbeats = 0;
@@ -149,6 +153,26 @@ export class Job implements EventObserver {
 
   get hasChildren(): boolean {
     return this.#children !== undefined && this.#children.size > 0;
+  }
+
+  /** What was charged for the job itself, in the currencies that a budget bounds. */
+  get spent(): Budget {
+    return this.#spent ?? NOTHING;
+  }
+
+  noteSpent(currency: string, amount: Amount): void {
+    this.#spent ??= new Map();
+    this.#spent.set(currency, (this.#spent.get(currency) ?? 0n) + amount);
+  }
+
+  /** What people added to its budget at its own request. */
+  get raised(): Budget {
+    return this.#raised ?? NOTHING;
+  }
+
+  noteRaised(currency: string, amount: Amount): void {
+    this.#raised ??= new Map();
+    this.#raised.set(currency, (this.#raised.get(currency) ?? 0n) + amount);
   }
 
   /** How it ended, once that is committed. */

@@ -10,14 +10,11 @@
  */
 import type { Agent } from '../agents/agent.js';
 import { parseAgentRef } from '../protocol/agent-ref.js';
-import { parseAmount, type Budget } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
 import type { JobState } from '../protocol/job-state.js';
 import { requestedLease } from '../protocol/lease.js';
-import type { Payload } from '../protocol/messages.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
-import { COST_REMAINING } from './cost-metric.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
 import { KEY_DOCUMENTS } from './idempotency.js';
@@ -26,13 +23,13 @@ import { JobBudget } from './job-budget.js';
 import { parseHead, restoredBounds, type JobHead } from './job-head.js';
 import { JOB_RESTARTED, JobRun } from './job-run.js';
 import { withdrawOpen } from './questions/job-questions.js';
-import { raiseIn } from './questions/permissions.js';
 import { QuestionFold, type RecordedQuestion } from './questions/question.js';
 import { replay } from './replay.js';
 import { numberOfPart, SESSION_HEAD, sessionOfLog } from './session-log.js';
 import type { Session, SessionRecord } from './session.js';
 import { endOpenStreams, restoreInputs } from './stream-recovery.js';
 import { SESSION_DOCUMENTS } from './session-table.js';
+import { TreeAccount } from './tree-account.js';
 
 /** What was found. */
 export interface Recovery {
@@ -73,12 +70,8 @@ export async function recover(engine: Engine): Promise<Recovery> {
   const over = await replay(engine, jobs, sessions);
   engine.journal.continueAfter(await engine.store.lastPosition());
   await engine.forgetting.restore();
-  for (const job of over) {
-    const ended = kept.get(job.id)?.ended;
-    if (ended === undefined) continue;
-    job.restore(STATE_OF[ended.ending.type], 0, ended.ending);
-    engine.jobs.restored(job, ended.at);
-  }
+  for (const { job, ended } of kept.values())
+    if (ended !== undefined) job.restore(STATE_OF[ended.ending.type], 0, ended.ending);
   const unfinished: KeptJob[] = [];
   for (const one of kept.values()) {
     if (one.ended !== undefined) continue;
@@ -86,9 +79,17 @@ export async function recover(engine: Engine): Promise<Recovery> {
     one.job.restore(state, heartbeats);
     unfinished.push({ ...one, questions });
   }
+  const accounts = new Map<Job, TreeAccount>();
+  for (const { job } of unfinished)
+    if (job.root === job) accounts.set(job, await accountOf(engine, job, kept));
+  // Some of them may be forgotten at once: their trees have been added up (V4).
+  for (const job of over) {
+    const ended = kept.get(job.id)?.ended;
+    if (ended !== undefined) engine.jobs.restored(job, ended.at);
+  }
   const counts = { started: 0, failed: 0 };
   // Children were begun after their parents, so that the latest are the deepest (R4).
-  for (const one of unfinished.reverse()) counts[await goOn(engine, one, kept)] += 1;
+  for (const one of unfinished.reverse()) counts[await goOn(engine, one, accounts.get(one.job))] += 1;
   await engine.journal.flushed();
   return { sessions: sessions.size, ended: over.length, ...counts };
 }
@@ -220,7 +221,7 @@ async function restoreSessions(engine: Engine, heads: readonly LogHead[]): Promi
 async function goOn(
   engine: Engine,
   kept: KeptJob,
-  jobs: ReadonlyMap<JobId, KeptJob>,
+  account: TreeAccount | undefined,
 ): Promise<'started' | 'failed'> {
   const { job, head } = kept;
   const agent = agentOf(engine, head);
@@ -232,11 +233,7 @@ async function goOn(
     engine.jobs.finished(job);
     return 'failed';
   }
-  const { raised, spent } = await accountOf(engine, job, jobs);
-  const { budget } = job.origin;
-  for (const [currency, amount] of raised)
-    if (budget.remainders().has(currency)) budget.raise(currency, amount);
-  for (const [currency, amount] of spent) budget.charge(currency, amount);
+  account?.applyTo(job.origin.budget);
   const run = new JobRun(job, agent, head.arguments, engine);
   if (kept.questions.length > 0) run.questions.restore(kept.questions);
   await restoreInputs(engine, run);
@@ -269,30 +266,12 @@ async function attemptAgain(engine: Engine, { job }: KeptJob, agent: Agent): Pro
 }
 
 /** (V4) What the job and all its descendants had been charged, and what people had added to their budget. */
-async function accountOf(
-  engine: Engine,
-  root: Job,
-  jobs: ReadonlyMap<JobId, KeptJob>,
-): Promise<{ readonly spent: Budget; readonly raised: Budget }> {
-  const spent = new Map<string, bigint>();
-  const raised = new Map<string, bigint>();
-  const account = { spent, raised };
+async function accountOf(engine: Engine, root: Job, jobs: ReadonlyMap<JobId, KeptJob>): Promise<TreeAccount> {
+  const account = new TreeAccount(root, (id) => jobs.has(id as JobId));
   if (root.origin.budget.remainders().size === 0) return account;
   for (const { job } of jobs.values()) {
     if (job.root !== root) continue;
-    for await (const record of recordsOf(engine, job.id)) {
-      if (record.type === 'permission.grant') {
-        const raise = raiseIn(payloadOf(record) as Payload<'permission.grant'>);
-        if (raise !== undefined) add(raised, ...raise);
-      }
-      if (record.type !== 'metric') continue;
-      const { name, unit, amount } = payloadOf(record) as { name: string; unit: string; amount?: string };
-      if (amount !== undefined && name !== COST_REMAINING) add(spent, unit, parseAmount(amount));
-    }
+    for await (const record of recordsOf(engine, job.id)) account.note(job, record);
   }
   return account;
-}
-
-function add(sums: Map<string, bigint>, currency: string, amount: bigint): void {
-  sums.set(currency, (sums.get(currency) ?? 0n) + amount);
 }

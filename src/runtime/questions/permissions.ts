@@ -130,6 +130,7 @@ function secondsOf({ lease_seconds, expires_at }: PermissionGrant, now: number):
 /** (P4) */
 function raiseBudget(run: JobRun, currency: string, amount: Amount): void {
   const remaining = run.job.origin.budget.raise(currency, amount);
+  run.job.noteRaised(currency, amount);
   if (run.isLive) run.job.emit('metric', costMetric(COST_REMAINING, remaining, currency));
 }
 
