@@ -17,9 +17,11 @@ export type {
   LeaseView,
   LogLevel,
   Progress,
+  RecoveryPolicy,
   ResultChunk,
   ResultOptions,
   ResultStream,
+  ResumePoint,
   StreamedResult,
   StreamOptions,
 } from './agents/agent.js';
@@ -31,6 +33,7 @@ export type {
   JsonSchema,
   QuestionOptions,
 } from './agents/questions.js';
+export type { ResultSoFar } from './agents/replayed-result.js';
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
 export { TRUST_LEVELS, type TrustLevel } from './protocol/trust-level.js';

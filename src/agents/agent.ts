@@ -17,6 +17,7 @@ import type {
 } from './questions.js';
 import type { StreamKind } from '../protocol/payloads/streams.js';
 import type { ValueStream } from '../protocol/value-stream.js';
+import type { ResultSoFar } from './replayed-result.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -34,13 +35,26 @@ export interface Agent<Input = unknown> {
   readonly input: ZodType<Input> | undefined;
   /** `auto`: the runtime heartbeats while `run` is pending. `manual`: the agent calls `ctx.heartbeat()` (decision 23). */
   readonly heartbeat: 'auto' | 'manual';
-  /** What becomes of a job that was running when the runtime ended: it fails, or is started again. */
-  readonly recovery: 'fail' | 'restart';
+  /** What becomes of a job that was running when the runtime ended: it fails, is started again, or is resumed. */
+  readonly recovery: RecoveryPolicy;
   /** Whether clients may open streams into its jobs; see `JobContext.input`. */
   readonly takesInput: boolean;
   /** The module to load in a worker thread, for agents that compute without yielding. */
   readonly worker: string | undefined;
   run(input: Input, ctx: JobContext): unknown;
+}
+
+/**
+ * `fail`: with ABORTED. `restart`: from its arguments, for work that can be done twice; a job of which a part of the
+ * result was streamed fails. `resume`: from its latest checkpoint, or from its arguments where it made none.
+ */
+export type RecoveryPolicy = 'fail' | 'restart' | 'resume';
+
+/** Where an attempt at a job goes on from. */
+export interface ResumePoint {
+  readonly checkpointId: string;
+  /** What was given to `ctx.checkpoint`, or by a client to `checkpoint.create`: check it before use. */
+  readonly data: unknown;
 }
 
 export interface Progress {
@@ -69,6 +83,10 @@ export interface JobContext {
    * until the job is stopped, and then throws the signal's reason.
    */
   readonly input: AsyncIterable<InputStream, undefined>;
+  /** Which attempt at the job this is, from 1. What an earlier one still says is not heard any more. */
+  readonly attempt: number;
+  /** The checkpoint that this attempt goes on from; `undefined` where it begins anew. */
+  readonly resumedFrom: ResumePoint | undefined;
 
   progress(progress: Progress): void;
   log(level: LogLevel, message: string, attributes?: Readonly<Record<string, Json>>): void;
@@ -88,12 +106,25 @@ export interface JobContext {
   /** Sets the `summary` of `job.completed`. */
   summarize(summary: string): void;
   /**
+   * Keeps `data` (JSON, at most `maxCheckpointBytes`) as the place to resume from, and resolves with the checkpoint's id
+   * once it is committed. For agents with `recovery: 'resume'`; others leave a mark that clients can see.
+   */
+  checkpoint(data: Json): Promise<string>;
+  /** Calls `snapshot` when a client asks for a checkpoint now: what it returns is kept as one. The latest one counts. */
+  onCheckpointRequest(snapshot: () => Json | Promise<Json>): void;
+  /**
    * Opens the streamed result, in chunks or as an artifact. Its end is the end of the result; `run` must then return
-   * nothing. Once per job.
+   * nothing. Once per attempt.
+   * A resumed attempt streams again what it had streamed in chunks after its checkpoint: that is compared and not sent twice.
    */
   openResult(options?: ResultOptions): ResultStream;
-  /** Sends one chunk as it is: for adapters that have chunks already. `openResult` is the usual way. */
+  /**
+   * Sends one chunk as it is: for adapters that have chunks already. `openResult` is the usual way. In a resumed attempt
+   * `chunk_seq` goes on at `resultSoFar.nextChunk`.
+   */
   resultChunk(chunk: ResultChunk): void;
+  /** What earlier attempts streamed of the result. */
+  readonly resultSoFar: ResultSoFar | undefined;
   /**
    * Keeps what `source` gives, however large, as an artifact of the job's principal, and tells the job's watchers of it.
    * Rejects with RESOURCE_EXHAUSTED at a limit, and with what the source throws; nothing of it is kept then.
@@ -253,6 +284,12 @@ export interface DelegateOptions {
   /** The child's arguments. Default `{task, context}`. */
   readonly arguments?: unknown;
   readonly context?: Readonly<Record<string, unknown>>;
+  /**
+   * Names this piece of work among those that the job delegates. A key that was used before, in this attempt or an
+   * earlier one, gives the child that was started then, unless that failed or was cancelled; the same key for something
+   * else is DUPLICATE_KEY. Only such a child goes on when its parent is started again.
+   */
+  readonly key?: string;
   /** Reserved out of the parent's remainder, e.g. `['USD:1.00']`; what is not spent comes back. Default: the parent's own counters. */
   readonly budget?: readonly string[];
   /** Cancels the child. The parent's own end always does. */

@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod';
 import { formatAgentRef, parseAgentRef } from '../protocol/agent-ref.js';
 import { ArcpError } from '../protocol/errors.js';
-import type { Agent, JobContext } from './agent.js';
+import type { Agent, JobContext, RecoveryPolicy } from './agent.js';
 
 /** What `defineAgent` takes. */
 export type AgentDefinition<Input> = InProcessDefinition<Input> | WorkerDefinition<Input>;
@@ -20,9 +20,10 @@ interface CommonDefinition<Input> {
   readonly heartbeat?: 'auto' | 'manual';
   /**
    * What becomes of a job that was running when the runtime ended (with a durable store): `fail` with ABORTED, the
-   * default, or `restart` from its arguments, for agents that can do their work twice.
+   * default; `restart` from its arguments, for agents that can do their work twice; or `resume` from its latest
+   * `ctx.checkpoint`. Attempts are bounded by `maxAttempts`.
    */
-  readonly recovery?: 'fail' | 'restart';
+  readonly recovery?: RecoveryPolicy;
   /** Whether clients may open streams into its jobs, which it reads from `ctx.input`. Default false. */
   readonly takesInput?: boolean;
   /** What it returns is the job's inline result: JSON, or nothing after `ctx.openResult()`. */

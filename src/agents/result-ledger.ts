@@ -5,6 +5,7 @@
 import type { ResultChunk, ResultStream } from './agent.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
+import type { ResultSoFar } from './replayed-result.js';
 import { ResultChunkSequence, type ResultChunkLimits } from '../protocol/result-chunks.js';
 
 export class ResultLedger {
@@ -13,18 +14,32 @@ export class ResultLedger {
   #stream: ResultStream | undefined;
   #ref: ArtifactRef | undefined;
   #spoiled: ArcpError | undefined;
+  /** Whether this attempt has sent a chunk. */
+  #hasTaken = false;
+  /** Whether a part of what an earlier attempt streamed has to be streamed again (`replayed-result.ts`). */
+  #owesReplay: boolean;
 
-  constructor(limits: ResultChunkLimits) {
+  /** @param soFar what earlier attempts streamed */
+  constructor(limits: ResultChunkLimits, soFar?: ResultSoFar) {
     this.#limits = limits;
+    this.#owesReplay = soFar !== undefined && soFar.replay.bytes > 0;
+    if (soFar !== undefined) this.#sequence = new ResultChunkSequence(limits, soFar);
+  }
+
+  /** What earlier attempts streamed was streamed again, or its sender goes on behind it. */
+  replayed(): void {
+    this.#owesReplay = false;
   }
 
   /** Passes the next chunk on. Throws when it may not follow (`ResultChunkError`), or could not be passed on. */
   take(chunk: ResultChunk, passOn: () => void): void {
     if (this.#ref !== undefined) throw secondResult();
     this.#sequence ??= new ResultChunkSequence(this.#limits);
+    this.#hasTaken = true;
     try {
       checkShape(chunk);
       this.#sequence.push(chunk);
+      this.replayed();
       passOn();
     } catch (error) {
       this.#spoiled ??= ArcpError.from(error);
@@ -32,16 +47,22 @@ export class ResultLedger {
     }
   }
 
-  /** The agent writes its result through this stream. */
-  opened(stream: ResultStream): void {
-    if (this.#stream !== undefined || this.#sequence !== undefined) {
+  /** Throws FAILED_PRECONDITION when the attempt has begun its result already. */
+  refuseSecond(): void {
+    if (this.#stream !== undefined || this.#hasTaken) {
       throw secondResult();
     }
+  }
+
+  /** The agent writes its result through this stream. */
+  opened(stream: ResultStream): void {
+    this.refuseSecond();
     this.#stream = stream;
   }
 
   /** The result is this artifact. */
   refersTo(ref: ArtifactRef): void {
+    // A result that an earlier attempt began in chunks has to end in chunks.
     if (this.#sequence !== undefined || this.#ref !== undefined) throw secondResult();
     this.#ref = ref;
   }
@@ -72,6 +93,10 @@ export class ResultLedger {
     if (this.#ref !== undefined) return { result_ref: this.#ref };
     const sequence = this.#sequence;
     if (sequence === undefined) return undefined;
+    if (this.#owesReplay) {
+      const message = 'a part of the result was streamed before the job was resumed, and not again after it';
+      throw new ArcpError('FAILED_PRECONDITION', message);
+    }
     if (!sequence.isFinished || sequence.resultId === undefined) {
       throw new ArcpError('FAILED_PRECONDITION', 'the agent returned before the last chunk of its result');
     }

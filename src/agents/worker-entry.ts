@@ -13,6 +13,7 @@ import type {
   ChildOutcome,
   DelegateOptions,
   JobContext,
+  ResultChunk,
 } from './agent.js';
 import { findAgent, type ModuleExports } from './find-agents.js';
 import { handled } from './handled.js';
@@ -42,7 +43,8 @@ const outcomes = new Map<number, (outcome: PlainOutcome) => void>();
 /** Outcomes that came before anybody had heard of the child. */
 const early = new Map<number, PlainOutcome>();
 const stop = new AbortController();
-const result = new ResultLedger(DEFAULT_RESULT_CHUNK_LIMITS);
+const result = new ResultLedger(DEFAULT_RESULT_CHUNK_LIMITS, job.resultSoFar);
+let takeSnapshot: () => unknown = () => undefined;
 const streams = new ThreadStreams(call);
 let nextCall = 1;
 
@@ -81,9 +83,21 @@ function receive(message: ToWorker): void {
     case 'streamStopped':
       streams.stopped(message.stream, ArcpError.fromPayload(message.error));
       break;
+    case 'snapshot':
+      void answerSnapshot(message.id);
+      break;
     case 'abort':
       stop.abort(ArcpError.fromPayload(message.error));
       break;
+  }
+}
+
+async function answerSnapshot(id: number): Promise<void> {
+  try {
+    const data = await takeSnapshot();
+    send({ kind: 'snapshot', id, json: data === undefined ? undefined : jsonOf(data) });
+  } catch (error) {
+    send({ kind: 'noSnapshot', id, error: ArcpError.from(error).toPayload() });
   }
 }
 
@@ -103,6 +117,10 @@ async function delegate(target: string, options: DelegateOptions = {}): Promise<
     else resolve(outcome);
   });
   return { jobId, cancel, outcome: plainOutcome.then((outcome) => withResult(number, outcome)) };
+}
+
+async function checkpoint(data: unknown): Promise<string> {
+  return (await call('checkpoint', JSON.parse(jsonOf(data ?? null)))) as string;
 }
 
 function withResult(child: number, outcome: PlainOutcome): ChildOutcome {
@@ -128,6 +146,14 @@ const ctx: JobContext = {
     remaining: async () => (await call('remaining')) as Readonly<Record<string, string>>,
     expiresAt: job.expiresAt,
   },
+  attempt: job.attempt,
+  resumedFrom: job.resumedFrom,
+  resultSoFar: job.resultSoFar,
+  checkpoint: (data) => handled(checkpoint(data)),
+  onCheckpointRequest: (snapshot) => {
+    takeSnapshot = snapshot;
+    send({ kind: 'listens' });
+  },
   progress: (progress) => {
     note('progress', progress);
   },
@@ -149,16 +175,21 @@ const ctx: JobContext = {
     });
   },
   openResult: (options = {}) => {
+    result.refuseSecond();
+    const sink = {
+      chunk: (chunk: ResultChunk): void => {
+        ctx.resultChunk(chunk);
+      },
+      replayed: () => {
+        result.replayed();
+      },
+      flushed: () => ctx.flushed(),
+    };
     const id = newResultId();
     const stream =
       options.as === 'artifact'
         ? new ArtifactResult(id, options, ctx)
-        : new ChunkedResult(id, options, {
-            chunk: (chunk) => {
-              ctx.resultChunk(chunk);
-            },
-            flushed: () => ctx.flushed(),
-          });
+        : new ChunkedResult(id, options, sink, job.resultSoFar);
     result.opened(stream);
     return stream;
   },
@@ -194,6 +225,7 @@ async function run(): Promise<unknown> {
       else reject(ArcpError.from(error));
     });
   });
+  result.completion();
   return value;
 }
 

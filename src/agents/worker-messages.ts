@@ -2,7 +2,8 @@
 import type { ErrorPayload } from '../protocol/errors.js';
 import type { Id } from '../protocol/ids.js';
 import type { StreamKind } from '../protocol/payloads/streams.js';
-import type { ChildOutcome } from './agent.js';
+import type { ChildOutcome, ResumePoint } from './agent.js';
+import type { ResultSoFar } from './replayed-result.js';
 
 export interface WorkerJob {
   readonly module: string;
@@ -15,6 +16,9 @@ export interface WorkerJob {
   readonly parentJobId: string | undefined;
   readonly principal: string;
   readonly expiresAt: string | undefined;
+  readonly attempt: number;
+  readonly resumedFrom: ResumePoint | undefined;
+  readonly resultSoFar: ResultSoFar | undefined;
 }
 
 /** Methods of `JobContext` without an answer. */
@@ -23,6 +27,7 @@ export type NoteMethod = 'progress' | 'log' | 'metric' | 'heartbeat' | 'summariz
 /** Methods with an answer; those of a child name it by the number that `delegate` gave. */
 export type CallMethod =
   | 'charge'
+  | 'checkpoint'
   | 'flushed'
   | 'remaining'
   | 'delegate'
@@ -58,6 +63,10 @@ export type FromWorker =
       readonly method: CallMethod;
       readonly args: readonly unknown[];
     }
+  /** It can be asked for snapshots from now on. */
+  | { readonly kind: 'listens' }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly json: string | undefined }
+  | { readonly kind: 'noSnapshot'; readonly id: number; readonly error: ErrorPayload }
   /** As JSON, so that what an object makes of itself there is what counts; nothing for nothing. */
   | { readonly kind: 'returned'; readonly json: string | undefined }
   | { readonly kind: 'threw'; readonly error: ErrorPayload };
@@ -67,6 +76,8 @@ export type ToWorker =
   | { readonly kind: 'refusal'; readonly id: number; readonly error: ErrorPayload }
   | { readonly kind: 'outcome'; readonly child: number; readonly outcome: PlainOutcome }
   | { readonly kind: 'streamStopped'; readonly stream: number; readonly error: ErrorPayload }
+  /** A client asks for a checkpoint. */
+  | { readonly kind: 'snapshot'; readonly id: number }
   | { readonly kind: 'abort'; readonly error: ErrorPayload };
 
 /** A `ChildOutcome` whose streamed result is named, not carried. */

@@ -5,7 +5,15 @@
 import { Worker } from 'node:worker_threads';
 import { ArcpError } from '../protocol/errors.js';
 import type { ErrorPayload } from '../protocol/errors.js';
-import type { Agent, ChildJob, ChildOutcome, JobContext, StreamedResult, StreamOptions } from './agent.js';
+import type {
+  Agent,
+  ChildJob,
+  ChildOutcome,
+  JobContext,
+  Json,
+  StreamedResult,
+  StreamOptions,
+} from './agent.js';
 import { ServedStreams } from './served-streams.js';
 import { threadPlaces, type Place } from './thread-places.js';
 import type {
@@ -60,6 +68,8 @@ class WorkerRun {
   readonly #results = new Map<number, StreamedResult>();
   readonly #streams: ServedStreams;
   #nextChild = 1;
+  readonly #snapshots = new Map<number, { resolve(data: Json): void; reject(error: ArcpError): void }>();
+  #nextSnapshot = 1;
   #fail: (error: ArcpError) => void = () => undefined;
 
   constructor(agent: Agent, module: string, input: unknown, ctx: JobContext, place: Place) {
@@ -79,6 +89,9 @@ class WorkerRun {
       parentJobId: ctx.parentJobId,
       principal: ctx.principal,
       expiresAt: ctx.lease.expiresAt,
+      attempt: ctx.attempt,
+      resumedFrom: ctx.resumedFrom,
+      resultSoFar: ctx.resultSoFar,
     };
     this.#thread = new Worker(new URL('./worker-entry.js', import.meta.url), { workerData });
     this.outcome = new Promise((resolve, reject) => {
@@ -93,7 +106,8 @@ class WorkerRun {
       this.#thread.on('message', (message: FromWorker) => {
         if (message.kind === 'returned') resolve(valueOf(message.json));
         else if (message.kind === 'threw') reject(ArcpError.fromPayload(message.error));
-        else this.#serve(message);
+        else if (message.kind === 'note' || message.kind === 'call') this.#serve(message);
+        else this.#takeSnapshot(message);
       });
       this.#thread.on('error', (error) => {
         reject(ArcpError.from(error));
@@ -141,10 +155,32 @@ class WorkerRun {
     }
   }
 
+  #takeSnapshot(message: Extract<FromWorker, { kind: 'listens' | 'snapshot' | 'noSnapshot' }>): void {
+    if (message.kind === 'listens') {
+      this.#ctx.onCheckpointRequest(() => this.#askSnapshot());
+      return;
+    }
+    const { id } = message;
+    const asked = this.#snapshots.get(id);
+    this.#snapshots.delete(id);
+    if (message.kind === 'snapshot') asked?.resolve((valueOf(message.json) ?? null) as Json);
+    else asked?.reject(ArcpError.fromPayload(message.error));
+  }
+
+  #askSnapshot(): Promise<Json> {
+    const id = this.#nextSnapshot++;
+    return new Promise((resolve, reject) => {
+      this.#snapshots.set(id, { resolve, reject });
+      this.#send({ kind: 'snapshot', id });
+    });
+  }
+
   async #call(method: CallMethod, args: readonly unknown[]): Promise<unknown> {
     switch (method) {
       case 'charge':
         return this.#ctx.charge(...(args as Parameters<JobContext['charge']>));
+      case 'checkpoint':
+        return this.#ctx.checkpoint(args[0] as Json);
       case 'flushed':
         return this.#ctx.flushed();
       case 'remaining':

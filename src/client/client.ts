@@ -137,6 +137,33 @@ export class Client {
   }
 
   /**
+   * Has a running job's state kept: the snapshot that is given, or what its agent says when it is asked. Resolves with
+   * the checkpoint's id. Rejects with FAILED_PRECONDITION when the job does not run or its agent cannot be asked.
+   */
+  async checkpoint(jobId: string, snapshot?: unknown): Promise<string> {
+    if (!isId('job', jobId)) throw noJobId();
+    const { checkpoint_id, note } = await this.#session.acknowledged({
+      type: 'checkpoint.create',
+      payload: { snapshot },
+      job_id: jobId,
+    });
+    const id = checkpoint_id ?? note;
+    if (id === undefined) throw new ArcpError('INTERNAL', 'the runtime did not name the checkpoint');
+    return id;
+  }
+
+  /**
+   * Has a running job begin another attempt from a checkpoint, of whatever age. Rejects with FAILED_PRECONDITION when
+   * the job has ended, or its agent cannot resume.
+   */
+  async restore(checkpointId: string): Promise<void> {
+    await this.#session.acknowledged({
+      type: 'checkpoint.restore',
+      payload: { checkpoint_id: checkpointId },
+    });
+  }
+
+  /**
    * The jobs of this principal, the oldest first, page by page as they are taken. What begins meanwhile may or may not
    * be among them; nothing comes twice.
    *
@@ -174,9 +201,7 @@ export class Client {
    * for await (const event of job) console.log(event.type);
    */
   watch(jobId: string, { fromEventSeq, history = true }: WatchOptions = {}): Promise<WatchedJob> {
-    if (!isId('job', jobId)) {
-      return Promise.reject(new ArcpError('INVALID_ARGUMENT', 'expected the id of a job, job_…'));
-    }
+    if (!isId('job', jobId)) return Promise.reject(noJobId());
     return this.#session.watchJob({ job_id: jobId, from_event_seq: fromEventSeq, history });
   }
 
@@ -229,6 +254,10 @@ export class Client {
     const error = new ArcpError('CANCELLED', reason ?? 'the client was closed');
     return (this.#closing ??= this.#session.close(error, farewell).then(() => undefined));
   }
+}
+
+function noJobId(): ArcpError {
+  return new ArcpError('INVALID_ARGUMENT', 'expected the id of a job, job_…');
 }
 
 function authority({ budget, leaseRequest }: StartOptions) {

@@ -156,19 +156,23 @@ export class ClientSession implements ConnectionOwner {
     return this.issue({ message: { type: 'cancel', payload }, repeat: 'fresh-id', read });
   }
 
-  readonly #answer: SendAnswer = (message) =>
-    this.issue({
-      message,
-      repeat: 'fresh-id',
-      read: ({ type }) => (type === 'ack' ? { kind: 'resolved', value: undefined } : { kind: 'unrelated' }),
-    });
+  readonly #answer: SendAnswer = async (message) => {
+    await this.acknowledged(message);
+  };
 
   /** Pauses a job and asks for guidance; resolves when the runtime has done so. */
-  interrupt(jobId: string, prompt: string): Promise<void> {
+  async interrupt(jobId: string, prompt: string): Promise<void> {
+    const payload = { target: 'job', target_id: jobId, prompt } as const;
+    await this.acknowledged({ type: 'interrupt', payload });
+  }
+
+  /** Issues a command that is answered by `ack`: what that says. */
+  acknowledged(message: OutboundMessage): Promise<Payload<'ack'>> {
     return this.issue({
-      message: { type: 'interrupt', payload: { target: 'job', target_id: jobId, prompt } },
+      message,
       repeat: 'fresh-id',
-      read: ({ type }) => (type === 'ack' ? { kind: 'resolved', value: undefined } : { kind: 'unrelated' }),
+      read: (envelope) =>
+        envelope.type === 'ack' ? { kind: 'resolved', value: envelope.payload } : { kind: 'unrelated' },
     });
   }
 
@@ -404,7 +408,6 @@ const LATE_ANSWERS: ReadonlySet<string> = new Set([
   'job.subscribed',
   'artifact.put',
   'artifact.ref',
-  'ack',
   'cancel.accepted',
   'cancel.refused',
 ]);

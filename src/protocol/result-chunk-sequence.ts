@@ -44,6 +44,17 @@ export function readText({ chunk_seq: seq, data }: ResultChunk): Uint8Array<Arra
   throw new ResultChunkError('malformed_utf8', `chunk ${seq} is not well-formed text`, { seq });
 }
 
+/** A result of which some chunks have passed. */
+export interface BegunResult {
+  readonly resultId: string;
+  readonly encoding: ResultChunkEncoding;
+  /** The `chunk_seq` that comes next. */
+  readonly nextChunk: number;
+  /** Decoded bytes. */
+  readonly size: number;
+  readonly isFinished: boolean;
+}
+
 /** Checks the chunks of one result as they pass; see the rules above. */
 export class ResultChunkSequence {
   readonly limits: ResultChunkLimits;
@@ -53,8 +64,15 @@ export class ResultChunkSequence {
   #size = 0;
   #finished = false;
 
-  constructor(limits: Partial<ResultChunkLimits> = {}) {
+  /** @param begun what was received before, where this goes on from there */
+  constructor(limits: Partial<ResultChunkLimits> = {}, begun?: BegunResult) {
     this.limits = { ...DEFAULT_RESULT_CHUNK_LIMITS, ...limits };
+    if (begun === undefined) return;
+    this.#resultId = begun.resultId;
+    this.#encoding = begun.encoding;
+    this.#nextSeq = begun.nextChunk;
+    this.#size = begun.size;
+    this.#finished = begun.isFinished;
   }
 
   /** Of the first chunk that was in its place. */

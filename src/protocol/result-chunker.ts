@@ -17,6 +17,8 @@ export interface ResultChunkerOptions {
   readonly encoding?: ResultChunkEncoding | undefined;
   /** Bytes of decoded data in a chunk at most, 4 to 1 MiB. Default 64 KiB. */
   readonly maxChunkBytes?: number | undefined;
+  /** The `chunk_seq` of the first chunk, where others came before. Default 0. */
+  readonly firstSeq?: number | undefined;
 }
 
 export const DEFAULT_CHUNK_BYTES = 64 * 1024;
@@ -30,12 +32,18 @@ export class ResultChunker {
   readonly resultId: string;
   readonly encoding: ResultChunkEncoding;
   readonly #cutter: ChunkCutter;
-  #nextSeq = 0;
+  #nextSeq: number;
   #ended = false;
 
-  constructor({ resultId, encoding = 'utf8', maxChunkBytes = DEFAULT_CHUNK_BYTES }: ResultChunkerOptions) {
+  constructor({
+    resultId,
+    encoding = 'utf8',
+    maxChunkBytes = DEFAULT_CHUNK_BYTES,
+    firstSeq = 0,
+  }: ResultChunkerOptions) {
     this.resultId = resultId;
     this.encoding = encoding;
+    this.#nextSeq = firstSeq;
     this.#cutter = new ChunkCutter({
       encoding,
       maxBytes: maxChunkBytes,

@@ -40,6 +40,16 @@ export class Admission {
     if (run.job.origin.parent === undefined) this.#shareOf(run).arriving.add(run);
   }
 
+  /** The job was running when an earlier life of the runtime ended: its place is still its own. */
+  hold(run: JobRun): void {
+    if (run.job.origin.parent === undefined) this.#shareOf(run).running.add(run);
+  }
+
+  /** Another attempt at the same job takes the place of this one. */
+  replace(run: JobRun, next: JobRun): void {
+    if (this.#shares.get(run.job.origin.quota)?.running.delete(run) === true) this.hold(next);
+  }
+
   /** Starts the job, or queues it. */
   enter(run: JobRun): void {
     if (run.job.origin.parent !== undefined) {

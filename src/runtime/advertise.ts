@@ -8,14 +8,15 @@ interface Advertiser {
   readonly authenticators: { has(scheme: string): boolean };
   readonly limits: Limits;
   readonly credentials: { readonly isConfigured: boolean };
+  readonly store: { readonly durable: boolean };
   readonly heartbeatRecovery: 'fail' | 'block';
 }
 
 export function advertise(inventory: Inventory, runtime: Advertiser): Capabilities {
   return {
     streaming: true,
-    durable_jobs: false,
-    checkpoints: false,
+    durable_jobs: runtime.store.durable,
+    checkpoints: true,
     binary_streams: true,
     agent_handoff: false,
     human_input: true,
@@ -26,7 +27,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     scheduled_jobs: false,
     interrupt: true,
     anonymous: runtime.authenticators.has('none'),
-    extensions: [OPT_IN.delegate, OPT_IN.human],
+    extensions: [OPT_IN.checkpoint, OPT_IN.delegate, OPT_IN.human],
     binary_encoding: ['base64'],
     heartbeat_interval_seconds: runtime.limits.heartbeatIntervalMs / 1000,
     heartbeat_recovery: runtime.heartbeatRecovery,

@@ -3,6 +3,7 @@ import type { AnyEnvelope } from '../protocol/envelope.js';
 import type { MessageType } from '../protocol/messages.js';
 import { fetchArtifact, putArtifact, releaseArtifact } from './artifact-commands.js';
 import type { Command, CommandScene } from './command.js';
+import { createCheckpoint, restoreCheckpoint } from './checkpoint-commands.js';
 import { cancel, delegate, invoke } from './job-commands.js';
 import {
   answerChoice,
@@ -51,6 +52,8 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['interrupt', interrupt],
   ['permission.grant', grant],
   ['permission.deny', deny],
+  ['checkpoint.create', createCheckpoint],
+  ['checkpoint.restore', restoreCheckpoint],
   ['ping', ping],
   ['session.ping', sessionPing],
   ['session.close', close],

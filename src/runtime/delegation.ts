@@ -6,15 +6,15 @@ import { ResultChunkAssembler } from '../protocol/result-chunks.js';
 import type { Store } from '../store/store.js';
 import type { Ending } from './ending.js';
 import type { Job } from './job.js';
-import type { JobRun } from './job-run.js';
 
 const READ_BATCH = 256;
 
-export function childJob(job: Job, run: JobRun | undefined, store: Store): ChildJob {
+/** @param cancel stops it, if whoever asks may still do that */
+export function childJob(job: Job, cancel: ChildJob['cancel'], store: Store): ChildJob {
   return {
     jobId: job.id,
     outcome: job.ended.then((ending) => outcomeOf(job, ending, store)),
-    cancel: (reason) => run?.stop({ kind: 'cancel', reason }),
+    cancel,
   };
 }
 

@@ -139,6 +139,11 @@ export class EventLog {
     return this.#appended - this.#committed;
   }
 
+  /** The place of the event that is appended next. */
+  get nextSeq(): number {
+    return this.#appended + 1;
+  }
+
   get committedSeq(): number {
     return this.#committed;
   }

@@ -5,11 +5,12 @@
  *      (decision 2). Nothing is half begun.
  * (K2) The same request under the same idempotency key is the same job, told anew to whoever asks (decision 11).
  * (K3) Whoever watches a job watches its children from their first event on.
+ * (K4) A job that delegates under a key gets the child that it started under that key before, in whichever attempt.
  */
 import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Payload } from '../protocol/messages.js';
-import { checkText, jsonText } from './agent-output.js';
+import { checkName, checkText, jsonText } from './agent-output.js';
 import { childJob } from './delegation.js';
 import type { CredentialTable } from './credentials/credential-table.js';
 import { failed } from './ending.js';
@@ -17,8 +18,10 @@ import type { EngineContext } from './engine-context.js';
 import type { EnvelopeFields, EventObserver } from './event-log.js';
 import { requestFingerprint, type ForgottenJob, type IdempotencyKeys } from './idempotency.js';
 import { Job } from './job.js';
+import type { RememberedKey } from './job-head.js';
 import { JobRun } from './job-run.js';
 import type { JobTable } from './job-table.js';
+import type { Limits } from './limits.js';
 import { Outbox } from './outbox.js';
 import type { AgentRegistry } from './registry.js';
 import type { Session } from './session.js';
@@ -144,31 +147,54 @@ export class Intake {
 
   /** Starts a child of a running job (decisions 4, 5, 26). Throws when it is refused. */
   async delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
-    const { registry, jobs, store, journal, newId, limits } = this.#context;
+    const { jobs, store, journal } = this.#context;
+    const { signal } = options;
+    const job = this.#childOf(parent, target, options);
+    const cancel = (reason?: string): void => {
+      // An attempt that is over has no say any more: the child may be the next one's by now.
+      if (parent.isLive) jobs.run(job)?.stop({ kind: 'cancel', reason });
+    };
+    const child = childJob(job, cancel, store);
+    const abort = (): void => {
+      child.cancel('the delegation was aborted');
+    };
+    signal?.addEventListener('abort', abort);
+    void child.outcome.then(() => signal?.removeEventListener('abort', abort));
+    await journal.flushed();
+    return child;
+  }
+
+  /** The child that was started under the same key (K4), or a new one. */
+  #childOf(parent: JobRun, target: string, options: DelegateOptions): Job {
+    const { registry, newId, limits } = this.#context;
     const { job } = parent;
     const { origin } = job;
     parent.refuseChildren();
-    const { task = '', arguments: given, budget, signal } = options;
+    const { task = '', arguments: given, budget, signal, key } = options;
     const context = given === undefined ? options.context : { ...options.context, arguments: given };
     checkText('delegation target', target);
     checkText('delegation task', task);
+    if (key !== undefined) checkName('delegation key', key);
     signal?.throwIfAborted();
-    const delegateId = newId('delegation');
-    const payload: Payload<'agent.delegate'> = {
+    const asked: Payload<'agent.delegate'> = {
       target,
       task,
-      delegate_id: delegateId,
       ...(context === undefined ? {} : { context }),
       ...(budget === undefined ? {} : { cost_budget: [...budget] }),
     };
-    const text = jsonText(payload, limits.maxNesting - DELEGATE_LEVELS);
+    const plain = JSON.parse(jsonText(asked, limits.maxNesting - DELEGATE_LEVELS)) as typeof asked;
+    const delegation = key === undefined ? undefined : { key, request: requestFingerprint(plain) };
+    const known = delegation === undefined ? undefined : startedUnder(delegation, job, limits);
+    if (known !== undefined) return known;
+    const delegateId = newId('delegation');
+    const text = JSON.stringify({ ...plain, delegate_id: delegateId });
     const request = parent.say('agent.delegate', text, limits.maxEventBytes / DELEGATE_COPIES);
     let prepared: Prepared;
     try {
       prepared = prepareJob(
         {
           agent: target,
-          arguments: childArguments(task, (JSON.parse(text) as { readonly context?: unknown }).context),
+          arguments: childArguments(task, plain.context),
           leaseRequest: undefined,
           costBudget: budget,
           maxRuntimeMs: undefined,
@@ -178,6 +204,7 @@ export class Intake {
           causationId: request.id,
           parent: job,
           delegateId,
+          delegation,
         },
         origin,
         registry,
@@ -191,14 +218,8 @@ export class Intake {
     }
     prepared.job.log.numbering = job.log.numbering;
     this.begin(prepared, outboxesOf(job));
-    const child = childJob(prepared.job, jobs.run(prepared.job), store);
-    const abort = (): void => {
-      child.cancel('the delegation was aborted');
-    };
-    signal?.addEventListener('abort', abort);
-    void child.outcome.then(() => signal?.removeEventListener('abort', abort));
-    await journal.flushed();
-    return child;
+    if (key !== undefined) job.delegated.set(key, prepared.job);
+    return prepared.job;
   }
 
   /** Appends the job's first event, of which these are told; it runs once that is committed. */
@@ -289,6 +310,25 @@ export class Intake {
 function fingerprintOf(request: JobRequest): string {
   const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent } = request;
   return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs);
+}
+
+/** (K4) Throws DUPLICATE_KEY when the key stands for something else, RESOURCE_EXHAUSTED when there are too many keys. */
+function startedUnder({ key, request }: RememberedKey, parent: Job, limits: Limits): Job | undefined {
+  const job = parent.delegated.get(key);
+  if (job === undefined) {
+    if (parent.delegated.size < limits.maxDelegationKeys) return undefined;
+    throw new ArcpError(
+      'RESOURCE_EXHAUSTED',
+      `a job delegates under ${limits.maxDelegationKeys} keys at most`,
+    );
+  }
+  if (job.origin.delegation?.request !== request) {
+    throw new ArcpError('DUPLICATE_KEY', 'the delegation key was used for something else', {
+      details: { existing_job_id: job.id },
+    });
+  }
+  // What went wrong can be tried anew.
+  return job.lost || job.state === 'failed' || job.state === 'cancelled' ? undefined : job;
 }
 
 /** (K3) */

@@ -19,6 +19,7 @@ import type {
   ResultOptions,
   ResultStream,
   StreamOptions,
+  ResumePoint,
 } from '../agents/agent.js';
 import { artifactId, ArtifactResult, putArtifact, readArtifact } from '../agents/artifact-io.js';
 import { handled } from '../agents/handled.js';
@@ -31,6 +32,7 @@ import type {
   PermissionLease,
   PermissionRequest,
 } from '../agents/questions.js';
+import type { ResultSoFar } from '../agents/replayed-result.js';
 import { ChunkedResult } from '../agents/result-stream.js';
 import type { ArtifactSource } from '../protocol/artifact-parts.js';
 import { isCurrency, parseAmount } from '../protocol/cost-budget.js';
@@ -41,6 +43,7 @@ import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
 import { putForJob } from './job-artifacts.js';
 import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
 import { COST_REMAINING, costMetric } from './cost-metric.js';
+import { keepCheckpoint } from './checkpoints.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
 import { ask, choose, requestBudget, requestPermission } from './questions/asking.js';
@@ -97,6 +100,26 @@ class RunningJobContext implements JobContext {
     return this.#run.streams.input;
   }
 
+  get attempt(): number {
+    return this.#run.attempt.number;
+  }
+
+  get resumedFrom(): ResumePoint | undefined {
+    return this.#run.attempt.resumedFrom;
+  }
+
+  get resultSoFar(): ResultSoFar | undefined {
+    return this.#run.attempt.result;
+  }
+
+  checkpoint(data: Json): Promise<string> {
+    return handled(keepCheckpoint(this.#run, data, this.#context));
+  }
+
+  onCheckpointRequest(snapshot: () => Json | Promise<Json>): void {
+    this.#run.snapshots.listen(snapshot);
+  }
+
   progress(progress: Progress): void {
     if (!this.#run.isLive) return;
     const payload = progressPayload(progress);
@@ -134,7 +157,7 @@ class RunningJobContext implements JobContext {
 
   async #charge(name: string, amount: string, currency: string): Promise<void> {
     if (this.#interruption !== undefined) await this.#interruption;
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     this.#run.refuseExpired();
     checkName('charge name', name);
     if (!isCurrency(currency)) throw new ArcpError('INVALID_ARGUMENT', 'charge: that is not a currency');
@@ -166,23 +189,29 @@ class RunningJobContext implements JobContext {
   }
 
   openResult(options: ResultOptions = {}): ResultStream {
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
+    const { result } = this.#run;
+    result.refuseSecond();
+    const sink = {
+      chunk: (chunk: ResultChunk): void => {
+        this.resultChunk(chunk);
+      },
+      replayed: () => {
+        result.replayed();
+      },
+      flushed: () => this.flushed(),
+    };
     const id = this.#context.newId('result');
     const stream =
       options.as === 'artifact'
         ? new ArtifactResult(id, options, this)
-        : new ChunkedResult(id, options, {
-            chunk: (chunk) => {
-              this.resultChunk(chunk);
-            },
-            flushed: () => this.flushed(),
-          });
-    this.#run.result.opened(stream);
+        : new ChunkedResult(id, options, sink, this.resultSoFar);
+    result.opened(stream);
     return stream;
   }
 
   resultChunk(chunk: ResultChunk): void {
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     const { result_id, chunk_seq, data, encoding, more } = chunk;
     this.#run.sawLife();
     this.#run.result.take(chunk, () => {
@@ -203,7 +232,7 @@ class RunningJobContext implements JobContext {
   }
 
   async #release(id: string): Promise<void> {
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     await this.#context.artifacts.release(this.#run.job.origin, id);
   }
 
@@ -213,9 +242,9 @@ class RunningJobContext implements JobContext {
 
   async #artifactPart(part: AgentArtifactPart): Promise<ArtifactRef> {
     if (this.#interruption !== undefined) await this.#interruption;
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     const ref = await putForJob(this.#context, this.#run.job.origin, part);
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     this.#run.sawLife();
     if (!part.isLast) return ref;
     if (part.isResult === true) this.#run.result.refersTo(ref);
@@ -230,14 +259,14 @@ class RunningJobContext implements JobContext {
 
   async #artifactPiece(id: string, offset: number): Promise<AgentArtifactPiece> {
     if (this.#interruption !== undefined) await this.#interruption;
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     const { ref, bytes, more } = await this.#context.artifacts.fetch(this.#run.job.origin, id, offset);
     this.#run.sawLife();
     return { ref, bytes, more };
   }
 
   openStream(options: StreamOptions): JobStream {
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     return this.#run.streams.open(options);
   }
 
@@ -247,7 +276,7 @@ class RunningJobContext implements JobContext {
 
   async #delegate(target: string, options: DelegateOptions): Promise<ChildJob> {
     await this.#interruption;
-    this.#refuseWhenOver();
+    this.#run.refuseWhenOver();
     return this.#context.delegate(this.#run, target, options);
   }
 
@@ -293,15 +322,6 @@ class RunningJobContext implements JobContext {
 
   #cost(name: string, units: bigint, currency: string): void {
     this.#emit('metric', costMetric(name, units, currency));
-  }
-
-  #refuseWhenOver(): void {
-    if (!this.#run.isLive) {
-      throw new ArcpError(
-        'FAILED_PRECONDITION',
-        `job ${this.#run.job.id} has ended: its agent cannot act any more`,
-      );
-    }
   }
 }
 

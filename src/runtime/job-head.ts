@@ -18,6 +18,7 @@ export interface JobHead {
   readonly causationId?: string | undefined;
   readonly parentId?: JobId | undefined;
   readonly delegateId?: string | undefined;
+  readonly delegation?: RememberedKey | undefined;
   readonly heartbeatMs: number;
   readonly budgetPolicy: BudgetPolicy;
   readonly trust: TrustLevel;
@@ -30,7 +31,7 @@ export interface JobHead {
   readonly key?: RememberedKey | undefined;
 }
 
-/** The idempotency key that it was asked for under. */
+/** A key that a job was asked for under: by a client, or by its parent. */
 export interface RememberedKey {
   readonly key: string;
   /** The request's fingerprint. */

@@ -7,14 +7,19 @@
  *      ABORTED (decision 8), any other with the error that stopped it.
  * (R4) A job ends after its children: it stops those that still run, so the deepest end first.
  * (R5) Whatever an agent returns, throws or leaves lying about, its job ends and nobody else's is touched.
+ * (R6) A run is one attempt at its job. Once the next one has begun it is dead: whatever its agent still does is refused
+ *      or dropped, and nothing of it reaches the job, its children or its log.
  */
-import type { Agent } from '../agents/agent.js';
+import type { Agent, ResumePoint } from '../agents/agent.js';
+import type { ResultSoFar } from '../agents/replayed-result.js';
 import { ResultLedger } from '../agents/result-ledger.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { MessageType } from '../protocol/messages.js';
 import { refuseOversize } from './agent-output.js';
 import type { Timer } from '../clock.js';
 import { cancelled, completed, failed, type Ending } from './ending.js';
+import { FIRST_ATTEMPT, JOB_RESTARTED, type Attempt, type Restarted } from './attempt.js';
+import { SnapshotRequests } from './snapshot-requests.js';
 import type { EngineContext } from './engine-context.js';
 import type { EnvelopeFields, LogEvent } from './event-log.js';
 import type { Job } from './job.js';
@@ -22,6 +27,7 @@ import { createJobContext } from './job-context.js';
 import { JobStreams } from './job-streams.js';
 import { Liveness } from './liveness.js';
 import { JobQuestions } from './questions/job-questions.js';
+import type { RecordedQuestion } from './questions/question.js';
 
 /** Why a job is stopped before its agent is done. */
 export type StopReason =
@@ -29,15 +35,14 @@ export type StopReason =
   | { readonly kind: 'fail'; readonly error: ArcpError };
 
 type Phase =
-  /** For its first event to be committed, and then for room. */
-  | { readonly kind: 'waiting'; readonly arguments: unknown }
+  /** For its first event to be committed, and then for room; a further attempt for its time. */
+  | { readonly kind: 'waiting' }
   | { readonly kind: 'running' }
   | { readonly kind: 'stopping'; readonly ending: Ending; readonly deadline: Timer }
   | { readonly kind: 'closing'; readonly ending: Ending }
   | { readonly kind: 'over' };
 
-/** The event that begins a further attempt at a job; its `data` has the number. */
-export const JOB_RESTARTED = 'job.restarted';
+const NO_REPLAY: ResultSoFar['replay'] = { bytes: 0, sha256: '' };
 
 /** What late users of a signal see; one for all jobs. */
 const JOB_OVER = new ArcpError('CANCELLED', 'the job has ended');
@@ -45,12 +50,19 @@ const JOB_OVER = new ArcpError('CANCELLED', 'the job has ended');
 export class JobRun {
   readonly job: Job;
   summary: string | undefined;
+  /** What the agent gives when a client asks for a checkpoint. */
+  readonly snapshots = new SnapshotRequests();
   readonly #agent: Agent;
+  #attempt: Attempt;
+  /** Of an agent that can be resumed, as text: one attempt must not see what the one before did to it. */
+  #arguments: { readonly value: unknown } | { readonly text: string } | undefined;
   readonly #context: EngineContext;
   readonly #liveness: Liveness;
   #result: ResultLedger | undefined;
   #questions: JobQuestions | undefined;
   #streams: JobStreams | undefined;
+  /** Whether it has yet to take over what was sent into the attempt before. */
+  #takesOver = false;
   #phase: Phase;
   /** Made when the agent first asks for its signal: most never do. */
   #abort: AbortController | undefined;
@@ -59,11 +71,14 @@ export class JobRun {
   /** Of its running time. */
   #timeout: Timer | undefined;
 
-  constructor(job: Job, agent: Agent, args: unknown, context: EngineContext) {
+  constructor(job: Job, agent: Agent, args: unknown, context: EngineContext, attempt = FIRST_ATTEMPT) {
     this.job = job;
     this.#agent = agent;
     this.#context = context;
-    this.#phase = { kind: 'waiting', arguments: args };
+    this.#attempt = attempt;
+    this.#arguments = agent.recovery === 'resume' ? { text: JSON.stringify(args) } : { value: args };
+    this.#phase = { kind: 'waiting' };
+    job.attempt = attempt.number;
     this.#liveness = new Liveness(job, agent.heartbeat, context, () => {
       this.#abandon(new ArcpError('HEARTBEAT_LOST', `${job.agent} gave no sign of life`));
     });
@@ -73,7 +88,14 @@ export class JobRun {
   /** What it streams of its result. */
   get result(): ResultLedger {
     const { maxChunkBytes, maxResultBytes } = this.#context.limits;
-    return (this.#result ??= new ResultLedger({ maxChunkBytes, maxTotalBytes: maxResultBytes }));
+    const { result } = this.#attempt;
+    // A thread has a ledger of its own, which has seen to the replay.
+    const soFar = this.#agent.worker === undefined ? result : result && { ...result, replay: NO_REPLAY };
+    return (this.#result ??= new ResultLedger({ maxChunkBytes, maxTotalBytes: maxResultBytes }, soFar));
+  }
+
+  get attempt(): Attempt {
+    return this.#attempt;
   }
 
   /** What it asks of people. Most ask nothing. */
@@ -98,19 +120,32 @@ export class JobRun {
     return this.#abort.signal;
   }
 
-  /** Whether a later life of the runtime can start the job again. */
+  /** Whether a later life of the runtime can go on with the job: with a child only as far as it can with its parent. */
   get isRestartable(): boolean {
-    return this.#agent.recovery === 'restart' && this.job.origin.parent === undefined;
+    const { parent, delegation } = this.job.origin;
+    if (this.#agent.recovery === 'fail') return false;
+    if (parent === undefined) return true;
+    return delegation !== undefined && this.#context.runs.get(parent.id)?.isRestartable === true;
+  }
+
+  /** Whether a client may have the job started again from an earlier checkpoint. */
+  get isResumable(): boolean {
+    return this.#agent.recovery === 'resume';
   }
 
   /** Whether the agent may still act for this job. */
   get isLive(): boolean {
-    return this.#phase.kind === 'running' || this.#phase.kind === 'stopping';
+    return (this.#phase.kind === 'running' || this.#phase.kind === 'stopping') && this.#isLatest;
   }
 
-  /** Whether it runs and is not being stopped. */
+  /** (R6) */
+  get #isLatest(): boolean {
+    return this.job.attempt === this.#attempt.number;
+  }
+
+  /** Whether the agent is at it, and nothing has stopped it yet. */
   get isRunning(): boolean {
-    return this.#phase.kind === 'running';
+    return this.#phase.kind === 'running' && this.#isLatest;
   }
 
   /** Throws why the job may not start children any more, if it may not. */
@@ -135,19 +170,68 @@ export class JobRun {
     this.#context.admission.enter(this);
   }
 
-  /** The job goes on after a restart, whose store has its first event already. */
-  takeUp(attempt: number): void {
+  /** The job, whose first event the store has, goes on after a restart. What had begun keeps its place among others. */
+  takeUp(recoveries: number): void {
     const { admission, clock, limits } = this.#context;
     this.#armExpiry();
-    admission.expect(this);
-    if (attempt === 1) {
+    if (this.#attempt.number === 1) {
+      admission.expect(this);
       admission.enter(this);
       return;
     }
-    this.job.emit('event.emit', { name: JOB_RESTARTED, data: { attempt } });
-    clock.timer(limits.restartBackoffMs * 2 ** (attempt - 2), () => {
-      if (this.#phase.kind === 'waiting') admission.enter(this);
+    admission.hold(this);
+    this.#tellAttempt('recovery');
+    clock.timer(limits.restartBackoffMs * 2 ** (recoveries - 1), () => {
+      this.start();
     });
+  }
+
+  /** Makes way for an attempt that goes on from an earlier checkpoint (R6): the new run, which waits for `restart`. */
+  replace(resumedFrom: ResumePoint): JobRun {
+    const { job } = this;
+    const run = new JobRun(job, this.#agent, this.#input(), this.#context, {
+      number: this.#attempt.number + 1,
+      resumedFrom,
+    });
+    this.letGo(new ArcpError('ABORTED', `attempt ${run.attempt.number} at the job was begun`));
+    job.log.unobserve(this);
+    if (this.#questions !== undefined) job.log.unobserve(this.#questions);
+    run.#takesOver = true;
+    run.#armExpiry();
+    run.#tellAttempt('restore');
+    for (const child of [...job.children]) {
+      if (child.origin.delegation !== undefined) continue;
+      this.#context.runs.get(child.id)?.stop({ kind: 'cancel', reason: 'its parent was started again' });
+    }
+    return run;
+  }
+
+  /**
+   * Starts an attempt that took the place of another, whose questions are its own now (`questions/`, Q4); false when
+   * something has ended it meanwhile.
+   */
+  restart(result: ResultSoFar | undefined, questions: readonly RecordedQuestion[]): boolean {
+    if (this.#phase.kind !== 'waiting') return false;
+    this.#takesOver = false;
+    this.#attempt = { ...this.#attempt, result };
+    if (questions.length > 0) this.questions.restore(questions);
+    this.start();
+    return true;
+  }
+
+  #tellAttempt(reason: Restarted['reason']): void {
+    const { number: attempt, resumedFrom } = this.#attempt;
+    const data: Restarted = {
+      attempt,
+      reason,
+      ...(resumedFrom === undefined ? {} : { checkpoint_id: resumedFrom.checkpointId }),
+    };
+    this.job.emit('event.emit', { name: JOB_RESTARTED, data });
+  }
+
+  #input(): unknown {
+    if (this.#arguments === undefined) throw new Error(`the arguments of ${this.job.id} were let go of`);
+    return 'text' in this.#arguments ? JSON.parse(this.#arguments.text) : this.#arguments.value;
   }
 
   #armExpiry(): void {
@@ -180,7 +264,8 @@ export class JobRun {
     let input: unknown;
     try {
       this.refuseExpired();
-      input = checkedInput(this.#agent, this.#phase.arguments);
+      input = checkedInput(this.#agent, this.#input());
+      if (!this.isResumable) this.#arguments = undefined;
     } catch (error) {
       this.#finish(failed(error));
       return;
@@ -207,6 +292,7 @@ export class JobRun {
     maxBytes = this.#context.limits.maxEventBytes,
     fields?: EnvelopeFields,
   ): LogEvent {
+    this.#refuseStale();
     const { pending, pendingSize } = this.job.log;
     const { maxPendingEvents, maxPendingBytes } = this.#context.limits;
     if (pending >= maxPendingEvents || pendingSize >= maxPendingBytes) {
@@ -268,8 +354,28 @@ export class JobRun {
   refuseInput(): void {
     if (!this.#agent.takesInput)
       throw new ArcpError('FAILED_PRECONDITION', `${this.job.agent} takes no input`);
+    if (this.#takesOver)
+      throw new ArcpError('UNAVAILABLE', `job ${this.job.id} is being started again: open the stream anew`);
     if (this.#phase.kind !== 'waiting' && this.#phase.kind !== 'running')
       throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} is ending: it takes no more input`);
+  }
+
+  /** Throws why its agent cannot act any more, if it cannot. */
+  refuseWhenOver(): void {
+    this.#refuseStale();
+    if (this.isLive) return;
+    const message = `job ${this.job.id} has ended: its agent cannot act any more`;
+    throw new ArcpError('FAILED_PRECONDITION', message);
+  }
+
+  /** (R6) Throws ABORTED. */
+  #refuseStale(): void {
+    if (this.#isLatest) return;
+    const { number } = this.#attempt;
+    throw new ArcpError(
+      'ABORTED',
+      `attempt ${number} at the job is over: attempt ${this.job.attempt} goes on`,
+    );
   }
 
   /** Notes a sign of life that is not a heartbeat (decision 7). */
@@ -354,6 +460,8 @@ export class JobRun {
 
   #execute(input: unknown): void {
     const ctx = createJobContext(this, this.#context);
+    // What was streamed is a part of this attempt's result, whether its agent remembers it or not.
+    this.#result = this.#attempt.result === undefined ? undefined : this.result;
     try {
       const returned = this.#context.execute(this.#agent, input, ctx, (isWaiting) => {
         this.#liveness.rest(isWaiting);

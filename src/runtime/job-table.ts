@@ -26,7 +26,10 @@ export class JobTable {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #drop: (jobs: readonly Job[]) => void;
-  /** Neither running nor finished: over, but the store has yet to take their end; or being taken up after a restart. */
+  /**
+   * Neither running nor finished: over, but the store has yet to take their end, or
+   * their parent may still ask for them; or being taken up after a restart.
+   */
   readonly #between = new Map<string, Job>();
   /** Oldest first. */
   readonly #finished = new Map<string, Finished>();
@@ -96,8 +99,9 @@ export class JobTable {
 
   /** Stops every job, but lets go of those that a later life of the runtime will start again. */
   stopAll(error: ArcpError, comesBack: (run: JobRun) => boolean): void {
-    for (const run of this.runs.values()) {
-      if (comesBack(run)) {
+    const runs = [...this.runs.values()].map((run) => ({ run, letsGo: comesBack(run) }));
+    for (const { run, letsGo } of runs) {
+      if (letsGo) {
         run.letGo(error);
         this.runs.delete(run.job.id);
       } else {
@@ -121,10 +125,7 @@ export class JobTable {
   /** The job is over, and is kept for a while once its end is committed. */
   finished(job: Job): void {
     this.runs.delete(job.id);
-    this.#between.set(job.id, job);
-    job.whenEnded(() => {
-      this.#keep(job);
-    });
+    this.#keepOnceEnded(job);
     this.#tellIdle();
   }
 
@@ -135,14 +136,29 @@ export class JobTable {
 
   /** A job that had ended before a restart, at this moment. */
   restored(job: Job, endedAt: number): void {
-    this.#keep(job, endedAt);
+    this.#keepOnceEnded(job, endedAt);
   }
 
-  /** A job that goes on after a restart, in its first attempt or a further one. */
-  takeUp(run: JobRun, attempt: number): void {
+  /** One that its parent can ask for again is kept as long as the parent runs. */
+  #keepOnceEnded(job: Job, endedAt?: number): void {
+    const { parent, delegation } = job.origin;
+    const keep = (): void => {
+      this.#keep(job, endedAt);
+    };
+    this.#between.set(job.id, job);
+    job.whenEnded(() => {
+      if (parent === undefined || delegation === undefined || job.lost) keep();
+      else parent.whenEnded(keep);
+    });
+  }
+
+  /** A job that goes on after a restart, in its first attempt or a further one, after that many restarts. */
+  takeUp(run: JobRun, recoveries: number): void {
+    const { job } = run;
     this.began(run);
-    run.job.liveInTree = 1;
-    run.takeUp(attempt);
+    job.origin.parent?.children.add(job);
+    job.root.liveInTree += 1;
+    run.takeUp(recoveries);
   }
 
   /** Drops every job where it stands. */
@@ -162,6 +178,7 @@ export class JobTable {
 
   #keep(job: Job, endedAt = this.#clock.now()): void {
     this.#between.delete(job.id);
+    job.forgetDelegated();
     job.log.release();
     if (job.lost) return;
     const { size } = job.log;

@@ -24,6 +24,7 @@ import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Ending } from './ending.js';
 import type { JobBudget } from './job-budget.js';
 import { JobTrust } from './trust.js';
+import type { RememberedKey } from './job-head.js';
 
 /** Where a job comes from and on whose behalf it runs. */
 export interface JobOrigin {
@@ -43,6 +44,8 @@ export interface JobOrigin {
   readonly causationId: string | undefined;
   readonly parent: Job | undefined;
   readonly delegateId: string | undefined;
+  /** Under which key its parent began it, if under one. */
+  readonly delegation?: RememberedKey | undefined;
   readonly budget: JobBudget;
   /** As it was asked for. */
   readonly lease?: Readonly<Record<string, unknown>> | undefined;
@@ -82,10 +85,13 @@ export class Job implements EventObserver {
   readonly root: Job;
   /** Its principal's trust level, with what this job was lifted to. */
   readonly trust: JobTrust;
+  /** The latest attempt at it, from 1: the only one that may write (`job-run.ts`, R6). */
+  attempt = 1;
   /** Unfinished jobs of the tree; kept by its root. */
   liveInTree = 0;
   state: JobState = 'accepted';
   shownState: JobState = 'accepted';
+  #delegated: Map<string, Job> | undefined;
   /** Whether the store lost even its first event, so that nobody knows of it. */
   lost = false;
   #children: Set<Job> | undefined;
@@ -149,6 +155,16 @@ export class Job implements EventObserver {
   /** Unfinished jobs that it delegated to. Most have none. */
   get children(): Set<Job> {
     return (this.#children ??= new Set());
+  }
+
+  /** The latest of its children under each key, whether it runs or not. */
+  get delegated(): Map<string, Job> {
+    return (this.#delegated ??= new Map());
+  }
+
+  /** Nobody will ask for its children any more. */
+  forgetDelegated(): void {
+    this.#delegated = undefined;
   }
 
   get hasChildren(): boolean {

@@ -106,7 +106,8 @@ export const LIMITS = {
   maxAttempts: {
     default: 3,
     unit: 'count',
-    meaning: 'Attempts at a job whose agent is started again after a restart; then it fails with ABORTED.',
+    meaning:
+      'Attempts at a job whose agent is started again, or resumed, after restarts; then it fails with ABORTED.',
   },
   restartBackoffMs: {
     default: 1_000,
@@ -132,6 +133,27 @@ export const LIMITS = {
     default: 300_000,
     unit: 'ms',
     meaning: 'The longest such wait.',
+  },
+  maxRestores: {
+    default: 100,
+    unit: 'count',
+    meaning: 'Attempts at a job beyond which `checkpoint.restore` is refused.',
+  },
+  maxCheckpointBytes: {
+    default: 524_288,
+    unit: 'bytes',
+    meaning:
+      'The payload of one checkpoint as text. Below half of `maxEventBytes`: clients that did not ask for checkpoints are told of them twice in one event.',
+  },
+  checkpointTimeoutMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'Time that an agent has for a checkpoint that a client asks for.',
+  },
+  maxDelegationKeys: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Keys that one job delegates under; their children are kept until it ends.',
   },
   maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
   maxLiveJobsPerTree: {

@@ -37,6 +37,8 @@ export interface Submission {
   readonly causationId: string | undefined;
   readonly parent: Job | undefined;
   readonly delegateId: string | undefined;
+  /** The key that its parent's agent gave it, if one. */
+  readonly delegation?: RememberedKey | undefined;
 }
 
 /** On whose behalf a job runs. */
@@ -118,6 +120,7 @@ export function prepareJob(
     causationId: submission.causationId,
     parent,
     delegateId: submission.delegateId,
+    delegation: submission.delegation,
     budget,
     lease: lease?.asked,
     bounds,

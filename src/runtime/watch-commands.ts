@@ -1,10 +1,13 @@
 /** The commands of those who watch: listings, subscriptions, acknowledgement, and replay on request. */
+import type { Envelope } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
 import { ID_PREFIXES } from '../protocol/ids.js';
 import { backfill, positionBehind } from './backfill.js';
-import type { Command } from './command.js';
+import { findCheckpoint } from './checkpoints.js';
+import type { Command, CommandScene } from './command.js';
+import { acknowledge, refuse } from './later-answer.js';
 import { listJobs } from './job-listing.js';
-import { placeOf } from './message-places.js';
+import { messageOfCheckpoint, placeOf } from './message-places.js';
 import { ownJob } from './own-job.js';
 import type { Session } from './session.js';
 import type { SubscriptionFilter } from './subscriptions.js';
@@ -29,36 +32,27 @@ export const unwatchJob: Command<'job.unsubscribe'> = ({ session }, { payload })
   session.watching.unwatchJob(payload.job_id);
 };
 
-export const subscribe: Command<'subscribe'> = ({ engine, session, peer }, { id, payload }) => {
-  const { filter, since } = payload;
+export const subscribe: Command<'subscribe'> = (scene, envelope) => {
+  const { engine, session } = scene;
+  const { id, payload } = envelope;
+  const { filter, since = {} } = payload;
   checkFilter(filter, session, engine);
-  if (since?.checkpoint_id !== undefined) {
-    throw new ArcpError('UNIMPLEMENTED', 'since.checkpoint_id: subscriptions begin after a message here');
-  }
+  const after = startOf(since);
   const { watching } = session;
-  const after =
-    since?.after_message_id === undefined
-      ? engine.journal.position
-      : positionBehind(engine, session, since.after_message_id);
+  const from = after === undefined ? engine.journal.position : positionBehind(engine, session, after);
   const subscription = watching.gather(engine.newId('subscription'), filter);
-  if (since?.after_message_id === undefined) {
-    watching.open(subscription, [], after, id);
+  if (after === undefined) {
+    watching.open(subscription, [], from, id);
     return;
   }
-  backfill(engine, session, after, subscription).then(
-    (past) => {
-      watching.open(subscription, past, after, id);
+  const looking = backfill(engine, session, from, subscription);
+  Promise.all([looking, checkCheckpoint(scene, since.checkpoint_id)]).then(
+    ([past]) => {
+      watching.open(subscription, past, from, id);
     },
     (error: unknown) => {
       watching.giveUp(subscription);
-      const refused = ArcpError.from(error);
-      engine.logger.info({ session: session.id, code: refused.code, reason: refused.message }, 'no backfill');
-      peer.reply({
-        type: 'nack',
-        payload: { ...refused.toPayload(), ack_for: id },
-        sessionId: session.id,
-        correlationId: id,
-      });
+      refuse(scene, envelope, error);
     },
   );
 };
@@ -74,12 +68,26 @@ export const sessionAck: Command<'session.ack'> = ({ session }, { payload }) => 
   session.outbox.acknowledge(payload.last_processed_seq);
 };
 
-/** Tells the session again what it was told after a message, under the same numbers (RFC 0001 §19). */
-export const resume: Command<'resume'> = ({ engine, session, peer }, { id, payload }) => {
-  const { after_message_id: after, checkpoint_id } = payload;
-  if (checkpoint_id !== undefined)
-    throw new ArcpError('UNIMPLEMENTED', 'checkpoint_id: resume after a message here');
+/** Tells the session again what it was told after a message or a checkpoint, under the same numbers (RFC 0001 §19). */
+export const resume: Command<'resume'> = (scene, envelope) => {
+  const { payload } = envelope;
+  const after = startOf(payload);
   if (after === undefined) throw new ArcpError('INVALID_ARGUMENT', 'after_message_id: missing');
+  if (payload.checkpoint_id === undefined) {
+    repeatAfter(scene, envelope, after);
+    return;
+  }
+  checkCheckpoint(scene, payload.checkpoint_id)
+    .then(() => {
+      repeatAfter(scene, envelope, after);
+    })
+    .catch((error: unknown) => {
+      refuse(scene, envelope, error);
+    });
+};
+
+function repeatAfter(scene: CommandScene, envelope: Envelope<'resume'>, after: string): void {
+  const { engine, session } = scene;
   const { outbox } = session;
   const eventSeq = numberOfMessage(session, after);
   if (eventSeq === undefined) {
@@ -91,14 +99,31 @@ export const resume: Command<'resume'> = ({ engine, session, peer }, { id, paylo
   if (!engine.sessions.covers(session, eventSeq)) {
     throw new ArcpError('DATA_LOSS', 'not everything that followed the message is kept');
   }
-  peer.reply({
-    type: 'ack',
-    payload: { ack_for: id, received_at: engine.timestamps.now() },
-    sessionId: session.id,
-    correlationId: id,
-  });
+  acknowledge(scene, envelope);
   outbox.repeat(eventSeq);
-};
+}
+
+/** The message after which to begin: a checkpoint is an event, and stands for it. */
+function startOf({
+  after_message_id: message,
+  checkpoint_id: checkpoint,
+}: {
+  readonly after_message_id?: string | undefined;
+  readonly checkpoint_id?: string | undefined;
+}): string | undefined {
+  if (checkpoint === undefined) return message;
+  if (message !== undefined) {
+    throw new ArcpError('INVALID_ARGUMENT', 'checkpoint_id: expected it or after_message_id, not both');
+  }
+  const place = messageOfCheckpoint(checkpoint);
+  if (place === undefined) throw new ArcpError('NOT_FOUND', 'there is no such checkpoint');
+  return place;
+}
+
+/** Rejects when there is none of this id that the session's principal may know. */
+async function checkCheckpoint({ engine, session }: CommandScene, id: string | undefined): Promise<void> {
+  if (id !== undefined) await findCheckpoint(engine, session.principal, id);
+}
 
 /** The number under which this session was told a message. */
 function numberOfMessage({ outbox, watching }: Session, messageId: string): number | undefined {

@@ -101,6 +101,24 @@ describe('an agent in a thread', () => {
     });
   });
 
+  it('is asked for a checkpoint, and a restored attempt goes on with what the one before streamed (R6)', async () => {
+    const jobId = await client.accepted('resumes');
+    await client.next('log', ({ job_id }) => job_id === jobId);
+    const asked = client.send('checkpoint.create', {}, { job_id: jobId });
+    const { payload } = await client.next('ack', ({ correlation_id }) => correlation_id === asked);
+    const made = client
+      .seen(({ job_id, type }) => job_id === jobId && type === 'event.emit')
+      .map((frame) => frame.payload);
+    expect(made).toMatchObject([
+      { name: 'job.checkpoint', data: { data: { n: 1 } } },
+      { name: 'job.checkpoint', data: { checkpoint_id: payload.checkpoint_id, data: { asked: true } } },
+    ]);
+    const [first] = made as [{ data: { checkpoint_id: string } }];
+    client.send('checkpoint.restore', { checkpoint_id: first.data.checkpoint_id });
+    const { payload: end } = await client.terminal(jobId);
+    expect(end).toMatchObject({ result_size: 'streamed once, and again, from a checkpoint'.length });
+  });
+
   it('knows its input, its job, its principal and its lease', async () => {
     const lease = { expires_at: '2099-01-01T00:00:00Z' };
     const jobId = await client.accepted(

@@ -22,7 +22,13 @@ export const ping = z.object({ nonce: optional(text) });
 
 export const pong = z.object({ nonce: optional(text), ...answered });
 
-export const ack = z.object({ note: optional(text), ...answered });
+/** `checkpoint_id` and `schedule_id` are additions: what the command that is answered has made. */
+export const ack = z.object({
+  note: optional(text),
+  checkpoint_id: optional(nonEmptyText),
+  schedule_id: optional(nonEmptyText),
+  ...answered,
+});
 
 export const nack = z.object({ ...errorFields, ack_for: optional(text) }).transform(withKnownCode);
 

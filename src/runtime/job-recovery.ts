@@ -1,0 +1,242 @@
+/**
+ * What becomes of jobs after the process ended (law L1).
+ *
+ * (V2) Jobs that had ended can be asked about again. A job that had not started is started. One that was running
+ *      fails with ABORTED, or is started again or resumed where its agent says so (`RecoveryPolicy`).
+ * (V3) A child goes on when its parent does, was begun under a key by which the parent finds it again, and may go on by
+ *      itself. Other children fail: their parent will ask anew. Ends come deepest first, as ever (R4).
+ * (V4) What a tree of jobs had spent stays spent, and what was added to its budget stays added, with whoever of it goes
+ *      on (L4).
+ * (V5) A question that was open still is, where its job goes on; where not, it is withdrawn before the job's end.
+ * (V6) What goes on does so in its old order, and what was running keeps its place before what was queued.
+ */
+import type { Agent } from '../agents/agent.js';
+import { parseAgentRef } from '../protocol/agent-ref.js';
+import { ArcpError } from '../protocol/errors.js';
+import type { JobId } from '../protocol/ids.js';
+import type { JobState } from '../protocol/job-state.js';
+import { requestedLease } from '../protocol/lease.js';
+import type { LogHead, StoredRecord } from '../store/store.js';
+import { FIRST_ATTEMPT, type Attempt } from './attempt.js';
+import { checkpointData } from './checkpoints.js';
+import { failed, type Ending, type TerminalType } from './ending.js';
+import type { Engine } from './engine.js';
+import { Job } from './job.js';
+import { JobBudget } from './job-budget.js';
+import { parseHead, restoredBounds, type JobHead } from './job-head.js';
+import { readHistory, recordsOf, resultSoFar, type JobHistory } from './job-history.js';
+import { JobRun } from './job-run.js';
+import { checkpointId } from './message-places.js';
+import { withdrawOpen } from './questions/job-questions.js';
+import type { RecordedQuestion } from './questions/question.js';
+import { endOpenStreams, restoreInputs } from './stream-recovery.js';
+import { TreeAccount } from './tree-account.js';
+
+/** A job that the store has. */
+export interface KeptJob {
+  readonly job: Job;
+  readonly head: JobHead;
+  /** How it ended, if it did, and when. */
+  readonly ended: { readonly ending: Ending; readonly at: number } | undefined;
+}
+
+export interface JobCounts {
+  readonly ended: number;
+  readonly started: number;
+  readonly failed: number;
+}
+
+type Verdict = {
+  readonly kept: KeptJob;
+  /** What it had asked people. */
+  readonly questions: readonly RecordedQuestion[];
+} & (
+  | { readonly kind: 'fails'; readonly error: ArcpError }
+  | {
+      readonly kind: 'goes-on';
+      readonly agent: Agent;
+      readonly attempt: Attempt;
+      readonly recoveries: number;
+    }
+);
+
+/**
+ * The job as it began; its events are yet to be replayed.
+ *
+ * @param jobs those that were begun before it
+ */
+export function keptJob(
+  engine: Engine,
+  { log, head: text, type, body }: LogHead,
+  jobs: ReadonlyMap<JobId, KeptJob>,
+): KeptJob {
+  const head = parseHead(text);
+  const id = log as JobId;
+  const parent = head.parentId === undefined ? undefined : jobs.get(head.parentId)?.job;
+  const ended = endOf({ type, body });
+  const { arguments: _arguments, key, parentId: _parentId, bounds, ...origin } = head;
+  const job = new Job(
+    {
+      ...origin,
+      id,
+      maxRuntimeMs: origin.maxRuntimeMs,
+      correlationId: origin.correlationId,
+      causationId: origin.causationId,
+      delegateId: origin.delegateId,
+      parent,
+      budget: ended === undefined ? budgetOf(head, parent) : JobBudget.unbounded,
+      bounds: restoredBounds(bounds),
+    },
+    engine,
+  );
+  if (key !== undefined) engine.keys.remember(origin, key.key, key.request, job);
+  if (origin.delegation !== undefined) parent?.delegated.set(origin.delegation.key, job);
+  return { job, head, ended };
+}
+
+function budgetOf({ lease, budgetPolicy }: JobHead, parent: Job | undefined): JobBudget {
+  const asked = requestedLease({ lease_request: lease })?.budget;
+  if (parent === undefined && asked === undefined) return JobBudget.unbounded;
+  const above = parent?.origin.budget;
+  try {
+    return new JobBudget(asked ?? new Map(), budgetPolicy, above);
+  } catch (error) {
+    // It was taken out of what people had added meanwhile: now it draws on its parent's counters (decision 26).
+    if (error instanceof ArcpError) return new JobBudget(new Map(), budgetPolicy, above);
+    throw error;
+  }
+}
+
+const STATE_OF = {
+  'job.completed': 'completed',
+  'job.failed': 'failed',
+  'job.cancelled': 'cancelled',
+} as const satisfies Record<TerminalType, JobState>;
+
+function endOf({ type, body }: Pick<StoredRecord, 'type' | 'body'>): KeptJob['ended'] {
+  if (!Object.hasOwn(STATE_OF, type)) return undefined;
+  const { payload, timestamp } = JSON.parse(`{${body}`) as { payload: unknown; timestamp: string };
+  return { ending: { type: type as TerminalType, text: JSON.stringify(payload) }, at: Date.parse(timestamp) };
+}
+
+/**
+ * Has every job go on that can, and ends the others.
+ *
+ * @param jobs parents before their children
+ * @param over those that had ended, in the order of their ends
+ */
+export async function goOn(
+  engine: Engine,
+  jobs: ReadonlyMap<JobId, KeptJob>,
+  over: readonly Job[],
+): Promise<JobCounts> {
+  for (const { job, ended } of jobs.values()) {
+    if (ended !== undefined) job.restore(STATE_OF[ended.ending.type], 0, ended.ending);
+  }
+  const verdicts = new Map<Job, Verdict>();
+  for (const kept of jobs.values()) {
+    if (kept.ended !== undefined) continue;
+    const history = await readHistory(engine.store, kept.job.id);
+    kept.job.restore(history.state, history.heartbeats);
+    verdicts.set(kept.job, await judge(engine, kept, history, verdicts));
+  }
+  const accounts = await accountsOf(engine, jobs);
+  // Some of them may be forgotten at once: what they spent has been added up (V4).
+  for (const job of over) engine.jobs.restored(job, jobs.get(job.id)?.ended?.at ?? engine.clock.now());
+  for (const [{ origin }, account] of accounts) account.applyTo(origin.budget);
+  const all = [...verdicts.values()];
+  const failing = all.filter((verdict) => verdict.kind === 'fails');
+  const going = all.filter((verdict) => verdict.kind === 'goes-on');
+  // The latest are the deepest.
+  for (const { kept, error, questions } of failing.reverse()) {
+    await endOpenStreams(engine, kept.job, false);
+    withdrawOpen(kept.job, questions, error);
+    kept.job.end(failed(error));
+    kept.job.origin.budget.settle();
+    engine.jobs.finished(kept.job);
+  }
+  const runs: { readonly run: JobRun; readonly recoveries: number }[] = [];
+  const hadStarted = ({ attempt }: (typeof going)[number]): boolean => attempt.number > 1;
+  for (const { kept, agent, attempt, recoveries, questions } of [
+    ...going.filter(hadStarted),
+    ...going.filter((one) => !hadStarted(one)),
+  ]) {
+    await endOpenStreams(engine, kept.job, true);
+    const run = new JobRun(kept.job, agent, kept.head.arguments, engine, attempt);
+    if (questions.length > 0) run.questions.restore(questions);
+    await restoreInputs(engine, run);
+    runs.push({ run, recoveries });
+  }
+  for (const { run, recoveries } of runs) engine.jobs.takeUp(run, recoveries);
+  return { ended: over.length, started: going.length, failed: failing.length };
+}
+
+async function judge(
+  engine: Engine,
+  kept: KeptJob,
+  history: JobHistory,
+  verdicts: ReadonlyMap<Job, Verdict>,
+): Promise<Verdict> {
+  const { job, head } = kept;
+  const { questions } = history;
+  try {
+    const { parent, delegation } = job.origin;
+    const isFollowed = parent !== undefined && verdicts.get(parent)?.kind === 'goes-on';
+    if (head.parentId !== undefined && !(isFollowed && delegation !== undefined)) {
+      throw aborted('and nobody goes on with what the job was a part of');
+    }
+    const agent = engine.registry.resolve(parseAgentRef(head.agent));
+    const attempt = await nextAttempt(engine, kept, history, agent);
+    return { kind: 'goes-on', kept, questions, agent, attempt, recoveries: history.recoveries + 1 };
+  } catch (error) {
+    return { kind: 'fails', kept, questions, error: ArcpError.from(error) };
+  }
+}
+
+/** Throws ABORTED, and why, when there is to be none. */
+async function nextAttempt(
+  { store, limits }: Engine,
+  { job }: KeptJob,
+  { attempts, recoveries, checkpointSeq, hasStreamed }: JobHistory,
+  { recovery }: Agent,
+): Promise<Attempt> {
+  if (job.state === 'accepted' || job.state === 'queued') return FIRST_ATTEMPT;
+  if (recovery === 'fail') throw aborted('while the job was running');
+  if (recovery === 'restart' && hasStreamed) throw aborted('when a part of the result had been streamed');
+  const { maxAttempts } = limits;
+  if (recoveries + 2 > maxAttempts) throw aborted(`during each of ${maxAttempts} attempts`);
+  const number = attempts + 1;
+  if (recovery === 'restart') return { number };
+  const result = hasStreamed ? await resultSoFar(store, job.id, checkpointSeq) : undefined;
+  if (checkpointSeq === 0) return { number, result };
+  const data = await checkpointData(store, job.id, checkpointSeq);
+  return { number, result, resumedFrom: { checkpointId: checkpointId(job.id, checkpointSeq), data } };
+}
+
+function aborted(why: string): ArcpError {
+  return new ArcpError('ABORTED', `the runtime was restarted ${why}`);
+}
+
+/**
+ * (V4) What every job had been charged, and what people had added to its budget, with whom it comes out of: with itself,
+ * or with whom of those above it has not ended. Those come before the ones below them.
+ */
+async function accountsOf(
+  engine: Engine,
+  jobs: ReadonlyMap<JobId, KeptJob>,
+): Promise<ReadonlyMap<Job, TreeAccount>> {
+  const accounts = new Map<Job, TreeAccount>();
+  for (const { job } of jobs.values()) {
+    const payer = payerOf(job);
+    if (payer === undefined || payer.origin.budget.remainders().size === 0) continue;
+    const account = accounts.get(payer) ?? new TreeAccount(payer, (id) => jobs.has(id as JobId));
+    accounts.set(payer, account);
+    for await (const record of recordsOf(engine.store, job.id)) account.note(job, record);
+  }
+  return accounts;
+}
+
+function payerOf(job: Job): Job | undefined {
+  for (let at: Job | undefined = job; at !== undefined; at = at.origin.parent) if (!at.isOver) return at;
+  return undefined;
+}
