@@ -11,6 +11,7 @@ import { asFailure } from './failure.js';
 import { addFleet } from './fleet.js';
 import { addInvoke } from './invoke.js';
 import { addJobs } from './jobs.js';
+import { addSchedule, addSchedules } from './schedule.js';
 import { addServe } from './serve.js';
 import { addTail } from './tail.js';
 import { VERSION } from '../version.js';
@@ -36,6 +37,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addApprove(program);
   addInterrupt(program);
   addArtifact(program);
+  addSchedule(program);
+  addSchedules(program);
   addFleet(program, exit);
   try {
     await program.parseAsync(argv);

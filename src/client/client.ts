@@ -2,6 +2,7 @@
 import { ArcpError, isId, type InventoryEntry, type JobId, type Payload } from '../protocol/index.js';
 import type { Clock } from '../clock.js';
 import { ClientArtifacts } from './artifacts.js';
+import { newMessageId } from './command.js';
 import type { CancelOptions, Job } from './job.js';
 import type { ClientEvents } from './listeners.js';
 import type { Question, QuestionRequest } from './question.js';
@@ -50,6 +51,19 @@ export type JobStatusWord = NonNullable<
 
 /** A job as it is listed. `last_event_seq` is its latest number in the session that asked for it. */
 export type JobListing = Payload<'session.jobs'>['jobs'][number];
+
+/** When a schedule fires: exactly one of these. */
+export type ScheduleTime =
+  /** An instant: a `Date`, or RFC 3339 text. */
+  | { readonly at: Date | string; readonly after?: never; readonly every?: never }
+  /** Seconds from now. */
+  | { readonly at?: never; readonly after: number; readonly every?: never }
+  /** A recurrence rule (RFC 5545), with a `DTSTART` line before it or not. */
+  | { readonly at?: never; readonly after?: never; readonly every: string };
+
+export type ScheduleOptions = Omit<StartOptions, 'signal'>;
+
+export type ScheduleListing = Payload<'session.schedules'>['schedules'][number];
 
 export interface WatchOptions {
   readonly fromEventSeq?: number;
@@ -227,6 +241,48 @@ export class Client {
    */
   interrupt(jobId: string, prompt: string): Promise<void> {
     return this.#session.interrupt(jobId, prompt);
+  }
+
+  /**
+   * Has a job of `agent` started later, in the name of this principal, whether this client is still there or not.
+   * Resolves with the schedule's id once it is kept; its jobs are listed and watched like others. Rejects with
+   * INVALID_ARGUMENT for a time or a rule that makes no sense, RESOURCE_EXHAUSTED for one that fires too often.
+   *
+   * @example
+   * const id = await client.schedule('report', { week: 'last' }, { every: 'FREQ=WEEKLY;BYDAY=MO;BYHOUR=6' });
+   */
+  async schedule(
+    agent: string,
+    args: unknown,
+    { at, after, every }: ScheduleTime,
+    options: ScheduleOptions = {},
+  ): Promise<string> {
+    const job = { type: 'tool.invoke', payload: { tool: agent, arguments: args, ...authority(options) } };
+    const { schedule_id, note } = await this.#session.acknowledged({
+      type: 'job.schedule',
+      payload: { job, when: { at: at instanceof Date ? at.toISOString() : at, after, every } },
+      ...fields(options),
+      // It may have to be sent twice, but must not be done twice.
+      idempotency_key: options.idempotencyKey ?? newMessageId(),
+    });
+    const id = schedule_id ?? note;
+    if (id === undefined) throw new ArcpError('INTERNAL', 'the runtime did not name the schedule');
+    return id;
+  }
+
+  /** The schedules of this principal, the oldest first; those that ended lately are among them. */
+  async *schedules(): AsyncGenerator<ScheduleListing, undefined> {
+    for (let cursor: string | undefined; ;) {
+      const page = await this.#session.listSchedules({ cursor });
+      yield* page.schedules;
+      if (page.next_cursor === null) return undefined;
+      cursor = page.next_cursor;
+    }
+  }
+
+  /** No further occurrence of the schedule is started; what runs goes on. Rejects like `cancel`. */
+  cancelSchedule(scheduleId: string): Promise<void> {
+    return this.#session.cancel(scheduleId, {}, 'schedule');
   }
 
   /** Milliseconds to the runtime and back. */

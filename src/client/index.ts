@@ -10,6 +10,9 @@ export type {
   JobFilter,
   JobListing,
   JobStatusWord,
+  ScheduleListing,
+  ScheduleOptions,
+  ScheduleTime,
   WatchOptions,
 } from './client.js';
 export type { CancelOptions, Job } from './job.js';

@@ -145,14 +145,18 @@ export class ClientSession implements ConnectionOwner {
     return this.issue({ message, repeat: 'same-id', read }, signal);
   }
 
-  cancel(jobId: string, { reason, deadlineMs }: CancelOptions): Promise<void> {
+  cancel(
+    target_id: string,
+    { reason, deadlineMs }: CancelOptions,
+    target: 'job' | 'schedule' = 'job',
+  ): Promise<void> {
     const read = (envelope: AnyEnvelope): Answer<void> => {
       if (envelope.type === 'cancel.accepted') return { kind: 'resolved', value: undefined };
       if (envelope.type === 'cancel.refused')
         return { kind: 'refused', error: refusedCancel(envelope.payload) };
       return { kind: 'unrelated' };
     };
-    const payload = { target: 'job', target_id: jobId, reason, deadline_ms: deadlineMs } as const;
+    const payload = { target, target_id, reason, deadline_ms: deadlineMs };
     return this.issue({ message: { type: 'cancel', payload }, repeat: 'fresh-id', read });
   }
 
@@ -183,6 +187,18 @@ export class ClientSession implements ConnectionOwner {
       repeat: 'fresh-id',
       read: (envelope) =>
         envelope.type === 'session.jobs'
+          ? { kind: 'resolved', value: envelope.payload }
+          : { kind: 'unrelated' },
+    });
+  }
+
+  /** One page of the principal's schedules. */
+  listSchedules(payload: Payload<'session.list_schedules'>): Promise<Payload<'session.schedules'>> {
+    return this.issue({
+      message: { type: 'session.list_schedules', payload },
+      repeat: 'fresh-id',
+      read: (envelope) =>
+        envelope.type === 'session.schedules'
           ? { kind: 'resolved', value: envelope.payload }
           : { kind: 'unrelated' },
     });
@@ -369,6 +385,8 @@ export class ClientSession implements ConnectionOwner {
   #cancelAbandoned(envelope: AnyEnvelope): boolean {
     const { type, correlation_id } = envelope;
     if (type !== 'job.accepted' || correlation_id === undefined) return false;
+    // Whoever scheduled it did not wait for it.
+    if (envelope.payload.schedule_id !== undefined) return false;
     if (!this.#calls.takeAbandoned(correlation_id)) return false;
     this.#cancelQuietly(envelope.payload.job_id, 'the client no longer waits for it');
     return true;
@@ -405,6 +423,7 @@ const LATE_ANSWERS: ReadonlySet<string> = new Set([
   'pong',
   'session.pong',
   'session.jobs',
+  'session.schedules',
   'job.subscribed',
   'artifact.put',
   'artifact.ref',

@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   credential: 'cred',
   checkpoint: 'chk',
   delegation: 'del',
+  schedule: 'sched',
   resumeToken: 'rt',
 } as const;
 

@@ -51,6 +51,8 @@ export const MESSAGES = {
   'session.ack': { schema: session.sessionAck, direction: 'client', countable: false, handshake: false, answers: [] },
   'session.list_jobs': { schema: session.sessionListJobs, direction: 'client', countable: false, handshake: false, answers: ['session.jobs', 'nack'] },
   'session.jobs': { schema: session.sessionJobs, direction: 'runtime', countable: false, handshake: false, answers: [] },
+  'session.list_schedules': { schema: session.sessionListSchedules, direction: 'client', countable: false, handshake: false, answers: ['session.schedules', 'nack'], extension: OPT_IN.schedule },
+  'session.schedules': { schema: session.sessionSchedules, direction: 'runtime', countable: false, handshake: false, answers: [], extension: OPT_IN.schedule },
 
   ping: { schema: control.ping, direction: 'both', countable: false, handshake: false, answers: ['pong'] },
   pong: { schema: control.pong, direction: 'both', countable: false, handshake: false, answers: [] },

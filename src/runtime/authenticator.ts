@@ -73,6 +73,11 @@ export function anonymous({ trust }: { readonly trust?: TrustLevel } = {}): Auth
   };
 }
 
+/** Whether the session's principal ends with it. */
+export function isAnonymous({ id, principal }: { readonly id: string; readonly principal: string }): boolean {
+  return principal === anonymousPrincipal(id);
+}
+
 /** The principal of an anonymous session. Nobody else can ever be it. */
 export function anonymousPrincipal(sessionId: string): string {
   return `anonymous:${sessionId}`;

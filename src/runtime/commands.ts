@@ -13,6 +13,7 @@ import {
   interrupt,
   withdraw,
 } from './questions/question-commands.js';
+import { listSchedules, schedule } from './schedule-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
 import { backpressure, closeInput, failInput, feedInput, openInput } from './stream-commands.js';
 import {
@@ -62,6 +63,8 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['ack', note],
   ['session.ack', sessionAck],
   ['session.list_jobs', listing],
+  ['job.schedule', schedule],
+  ['session.list_schedules', listSchedules],
   ['job.subscribe', watchJob],
   ['job.unsubscribe', unwatchJob],
   ['subscribe', subscribe],

@@ -32,6 +32,7 @@ import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
+import { ScheduleTable } from './schedules.js';
 import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
@@ -78,6 +79,7 @@ export class Engine implements IntakeContext {
   readonly credentials: CredentialTable;
   readonly intake: Intake;
   readonly forgetting: Forgetting;
+  readonly schedules: ScheduleTable;
   #state: 'recovering' | 'serving' | 'draining' | 'closed';
   #recovery: Promise<Recovery> | undefined;
   #drained: Promise<void> | undefined;
@@ -134,6 +136,7 @@ export class Engine implements IntakeContext {
     this.artifacts = new ArtifactTable(this);
     this.forgetting = new Forgetting(this);
     this.intake = new Intake(this);
+    this.schedules = new ScheduleTable(this);
   }
 
   get runs(): JobTable['runs'] {
@@ -151,6 +154,7 @@ export class Engine implements IntakeContext {
     const recovery = await recover(this);
     await this.credentials.recover(this.runs);
     if (this.#state === 'recovering') this.#state = 'serving';
+    await this.schedules.recover();
     this.logger.info({ ...recovery, artifacts }, 'recovered');
     return recovery;
   }
@@ -240,6 +244,7 @@ export class Engine implements IntakeContext {
     this.jobs.close(new ArcpError('ABORTED', 'the runtime was closed', { retryable: true }));
     this.keys.close();
     this.credentials.close();
+    this.schedules.close();
     this.forgetting.close();
     await this.journal.flushed();
     this.sessions.close('the runtime is shutting down');

@@ -27,7 +27,7 @@ import type { AgentRegistry } from './registry.js';
 import type { Session } from './session.js';
 import type { SessionLogContext } from './session-log.js';
 import type { SessionTable } from './session-table.js';
-import { childArguments, prepareJob, type Prepared, type Submission } from './submission.js';
+import { childArguments, prepareJob, type Prepared, type Requester, type Submission } from './submission.js';
 
 /** A session's request for work. */
 export interface JobRequest extends Submission {
@@ -143,6 +143,20 @@ export class Intake {
     const { type, text } = failed(error);
     const fields = { trace_id: traceId, correlation_id: correlationId, idempotency_key: idempotencyKey };
     session.log(this.#context).appendText(type, text, undefined, fields);
+  }
+
+  /**
+   * Starts what nobody asks for at the moment: an occurrence of a schedule. The session that had asked is told of it, if
+   * it still is. Throws when it is refused.
+   */
+  start(submission: Submission, requester: Requester): Job {
+    const { registry, sessions } = this.#context;
+    if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+    const prepared = prepareJob(submission, requester, registry, this.#context);
+    const session = sessions.find(requester.sessionId);
+    prepared.job.log.numbering = session?.outbox;
+    this.begin(prepared, session === undefined ? [] : [session.outbox]);
+    return prepared.job;
   }
 
   /** Starts a child of a running job (decisions 4, 5, 26). Throws when it is refused. */

@@ -4,6 +4,7 @@ import { OPT_IN } from '../protocol/extensions.js';
 import { isId, MAX_ID_LENGTH } from '../protocol/ids.js';
 import { CLOSE_CODES } from '../transport/transport.js';
 import type { Command } from './command.js';
+import { refuse as refuseLater } from './later-answer.js';
 import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
 
@@ -72,7 +73,8 @@ const STREAM_REFUSALS = {
   unknown: 'not_found',
 } as const satisfies Record<string, CancelRefusal>;
 
-export const cancel: Command<'cancel'> = ({ engine, session, peer }, envelope) => {
+export const cancel: Command<'cancel'> = (scene, envelope) => {
+  const { engine, session, peer } = scene;
   const { target, target_id, reason, deadline_ms } = envelope.payload;
   const reply = { sessionId: session.id, correlationId: envelope.id };
   const refuse = (why: CancelRefusal): void => {
@@ -113,6 +115,23 @@ export const cancel: Command<'cancel'> = ({ engine, session, peer }, envelope) =
       engine.sessions.end(session);
       peer.close(CLOSE_CODES.normal, 'the session was cancelled');
       break;
+    case 'schedule': {
+      const record = engine.schedules.find(target_id);
+      if (record === undefined) refuse('not_found');
+      else if (record.requester.principal !== session.principal) refuse('permission_denied');
+      else {
+        engine.schedules.cancel(target_id).then(
+          (cancelled) => {
+            if (cancelled) accept();
+            else refuse('already_terminal');
+          },
+          (error: unknown) => {
+            refuseLater(scene, envelope, error);
+          },
+        );
+      }
+      break;
+    }
     case 'stream': {
       const found = engine.streams.find(session.principal, target_id);
       if (found.kind !== 'open') {

@@ -4,7 +4,7 @@ import type { JobId, SessionId } from '../protocol/ids.js';
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { Priority } from '../protocol/priority.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
-import type { Job } from './job.js';
+import type { Job, OccurrenceOf } from './job.js';
 
 export interface JobHead {
   readonly agent: string;
@@ -19,6 +19,7 @@ export interface JobHead {
   readonly parentId?: JobId | undefined;
   readonly delegateId?: string | undefined;
   readonly delegation?: RememberedKey | undefined;
+  readonly schedule?: OccurrenceOf | undefined;
   readonly heartbeatMs: number;
   readonly budgetPolicy: BudgetPolicy;
   readonly trust: TrustLevel;

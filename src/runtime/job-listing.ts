@@ -7,11 +7,10 @@
  * (G3) A page whose questions take too much room ends early; it has one job at least (L7).
  */
 import { parseAgentRef } from '../protocol/agent-ref.js';
-import { ArcpError } from '../protocol/errors.js';
-import { isId } from '../protocol/ids.js';
 import type { Payload } from '../protocol/messages.js';
 import { parseTimestamp } from '../protocol/timestamp.js';
 import type { Job } from './job.js';
+import { compareMarks, pageSizeOf, readCursor, writeCursor, type Mark } from './page-cursor.js';
 import type { OpenQuestion } from './questions/job-questions.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import { TRUST } from './trust.js';
@@ -20,12 +19,6 @@ type ListRequest = Payload<'session.list_jobs'>;
 type Filter = NonNullable<ListRequest['filter']>;
 type StatusWord = NonNullable<Filter['status']>[number];
 type Page = Omit<Payload<'session.jobs'>, 'request_id'>;
-
-/** A place in the order of listings. */
-interface Mark {
-  readonly createdAt: number;
-  readonly id: string;
-}
 
 /** The jobs that there are, and what they wait for. */
 export interface Listed {
@@ -49,17 +42,16 @@ export function listJobs(
   { filter = {}, limit, cursor }: ListRequest,
   pageSize: number,
 ): Page {
-  if (limit === 0) throw new ArcpError('INVALID_ARGUMENT', 'limit: expected at least 1');
-  const size = Math.min(limit ?? pageSize, pageSize);
-  const after = cursor === undefined ? undefined : readCursor(cursor);
+  const size = pageSizeOf(limit, pageSize);
+  const after = cursor === undefined ? undefined : readCursor(cursor, 'job');
   const fits = predicate(filter, jobs);
   const found: Job[] = [];
   for (const job of jobs.all()) {
     if (job.log.committedSeq === 0 || !mayList(viewer, job, filter, jobs)) continue;
-    if (after !== undefined && compare(markOf(job), after) <= 0) continue;
+    if (after !== undefined && compareMarks(markOf(job), after) <= 0) continue;
     if (fits(job)) found.push(job);
   }
-  found.sort((a, b) => compare(markOf(a), markOf(b)));
+  found.sort((a, b) => compareMarks(markOf(a), markOf(b)));
   const page: Page['jobs'] = [];
   let last: Job | undefined;
   let room = MAX_QUESTIONS_LENGTH;
@@ -96,6 +88,7 @@ function listing({ id, agent, shownState, origin, log }: Job): Page['jobs'][numb
     status: shownState,
     ...(origin.parent === undefined ? {} : { parent_job_id: origin.parent.id }),
     created_at: new Date(origin.createdAt).toISOString(),
+    ...(origin.schedule === undefined ? {} : { schedule_id: origin.schedule.id }),
     trace_id: origin.traceId,
     last_event_seq: log.order.lastNumber,
   };
@@ -149,23 +142,4 @@ function isTimeout({ shownFailure }: Job): boolean {
 
 function markOf({ id, origin }: Job): Mark {
   return { createdAt: origin.createdAt, id };
-}
-
-function compare(a: Mark, b: Mark): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt - b.createdAt;
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
-}
-
-function writeCursor({ createdAt, id }: Mark): string {
-  return Buffer.from(`${createdAt} ${id}`).toString('base64url');
-}
-
-/** Only what `writeCursor` writes is taken. */
-function readCursor(cursor: string): Mark {
-  const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  const mark = { createdAt: Number(time), id };
-  if (!Number.isSafeInteger(mark.createdAt) || !isId('job', id) || writeCursor(mark) !== cursor) {
-    throw new ArcpError('INVALID_ARGUMENT', 'cursor: not one that this runtime gave');
-  }
-  return mark;
 }

@@ -7,7 +7,7 @@
  */
 import type { Amount, Budget, BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
-import type { JobId, SessionId } from '../protocol/ids.js';
+import type { Id, JobId, SessionId } from '../protocol/ids.js';
 import { canTransition, isTerminal, type JobState } from '../protocol/job-state.js';
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
@@ -46,6 +46,8 @@ export interface JobOrigin {
   readonly delegateId: string | undefined;
   /** Under which key its parent began it, if under one. */
   readonly delegation?: RememberedKey | undefined;
+  /** Of which schedule it is an occurrence, and which, in milliseconds since the epoch. */
+  readonly schedule?: OccurrenceOf | undefined;
   readonly budget: JobBudget;
   /** As it was asked for. */
   readonly lease?: Readonly<Record<string, unknown>> | undefined;
@@ -59,6 +61,11 @@ export interface JobOrigin {
   readonly trust: TrustLevel;
   /** How long its agent may run, in milliseconds; without it, as long as it lives. */
   readonly maxRuntimeMs: number | undefined;
+}
+
+export interface OccurrenceOf {
+  readonly id: Id<'schedule'>;
+  readonly at: number;
 }
 
 /** The state that an event leads to; the others leave it as it is, but for `job.heartbeat`, which names one. */
@@ -213,7 +220,7 @@ export class Job implements EventObserver {
 
   /** What `job.accepted` says of it, however often it is said. */
   get accepted(): Payload<'job.accepted'> {
-    const { traceId, createdAt, lease, parent, delegateId } = this.origin;
+    const { traceId, createdAt, lease, parent, delegateId, schedule } = this.origin;
     return {
       job_id: this.id,
       agent: this.agent,
@@ -222,6 +229,9 @@ export class Job implements EventObserver {
       ...(lease === undefined ? {} : { lease }),
       ...(parent === undefined ? {} : { parent_job_id: parent.id }),
       ...(delegateId === undefined ? {} : { delegate_id: delegateId }),
+      ...(schedule === undefined
+        ? {}
+        : { schedule_id: schedule.id, scheduled_for: new Date(schedule.at).toISOString() }),
     };
   }
 

@@ -150,6 +150,31 @@ export const LIMITS = {
     unit: 'ms',
     meaning: 'Time that an agent has for a checkpoint that a client asks for.',
   },
+  maxSchedulesPerPrincipal: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Schedules of one principal; a further one is refused.',
+  },
+  scheduleHorizonMs: {
+    default: 315_576_000_000,
+    unit: 'ms',
+    meaning: 'How far ahead a schedule may fire first: ten years.',
+  },
+  minScheduleIntervalMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'The shortest time between two occurrences of a schedule; a rule that fires sooner is refused.',
+  },
+  scheduleRetryMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'Wait before an occurrence is tried again that could not be started for the moment.',
+  },
+  endedScheduleTtlMs: {
+    default: 3_600_000,
+    unit: 'ms',
+    meaning: 'How long a schedule is listed that will not fire any more.',
+  },
   maxDelegationKeys: {
     default: 10_000,
     unit: 'count',

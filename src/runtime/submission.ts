@@ -7,14 +7,14 @@ import type { Agent } from '../agents/agent.js';
 import { parseAgentRef, type AgentRef } from '../protocol/agent-ref.js';
 import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
-import type { SessionId } from '../protocol/ids.js';
+import type { JobId, SessionId } from '../protocol/ids.js';
 import { requestedLease, rootBounds, type LeaseBounds } from '../protocol/lease.js';
 import { inheritBounds, leaseSubset } from '../protocol/lease-subset.js';
 import type { EngineContext } from './engine-context.js';
 import { newTraceId } from './ids.js';
 import { headText, type RememberedKey } from './job-head.js';
 import type { Priority } from '../protocol/priority.js';
-import { Job, type JobOrigin } from './job.js';
+import { Job, type JobOrigin, type OccurrenceOf } from './job.js';
 import { JobBudget } from './job-budget.js';
 import type { AgentRegistry } from './registry.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
@@ -37,6 +37,8 @@ export interface Submission {
   readonly causationId: string | undefined;
   readonly parent: Job | undefined;
   readonly delegateId: string | undefined;
+  /** The occurrence of a schedule that it is, whose job has a name already. */
+  readonly scheduled?: { readonly jobId: JobId; readonly schedule: OccurrenceOf } | undefined;
   /** The key that its parent's agent gave it, if one. */
   readonly delegation?: RememberedKey | undefined;
 }
@@ -108,7 +110,7 @@ export function prepareJob(
       : new JobBudget(asked.budget ?? new Map(), budgetPolicy, parent?.origin.budget);
   const agent = resolve(registry, ref);
   const origin: JobOrigin = {
-    id: context.newId('job'),
+    id: submission.scheduled?.jobId ?? context.newId('job'),
     agent: agent instanceof ArcpError ? submission.agent : `${agent.name}@${agent.version}`,
     principal,
     quota,
@@ -121,6 +123,7 @@ export function prepareJob(
     parent,
     delegateId: submission.delegateId,
     delegation: submission.delegation,
+    schedule: submission.scheduled?.schedule,
     budget,
     lease: lease?.asked,
     bounds,

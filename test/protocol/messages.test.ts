@@ -26,8 +26,8 @@ describe('the message table', () => {
         'job.schedule job.started job.subscribe job.subscribed job.unsubscribe lease.extended lease.granted ' +
         'lease.refresh lease.revoked log metric nack permission.deny permission.grant permission.request ping pong ' +
         'resume session.accepted session.ack session.authenticate session.challenge session.close session.closed ' +
-        'session.evicted session.jobs session.list_jobs session.open session.ping session.pong session.refresh ' +
-        'session.rejected session.resume session.resumed session.unauthenticated stream.chunk stream.close ' +
+        'session.evicted session.jobs session.list_jobs session.list_schedules session.open session.ping session.pong session.refresh ' +
+        'session.rejected session.resume session.resumed session.schedules session.unauthenticated stream.chunk stream.close ' +
         'stream.error stream.open subscribe subscribe.accepted subscribe.closed subscribe.event tool.error ' +
         'tool.invoke tool.result trace.span unsubscribe workflow.complete workflow.start',
     );
@@ -83,6 +83,8 @@ describe('the message table', () => {
       'checkpoint.restore': OPT_IN.checkpoint,
       'job.checkpoint': OPT_IN.checkpoint,
       'job.schedule': OPT_IN.schedule,
+      'session.list_schedules': OPT_IN.schedule,
+      'session.schedules': OPT_IN.schedule,
       'workflow.start': OPT_IN.workflow,
       'workflow.complete': OPT_IN.workflow,
       'human.input.request': OPT_IN.human,

@@ -32,6 +32,8 @@ export const MINIMAL_PAYLOADS: { readonly [Type in MessageType]: Payload<Type> }
   'session.ack': { last_processed_seq: 3 },
   'session.list_jobs': {},
   'session.jobs': { request_id: 'msg_1', jobs: [], next_cursor: null },
+  'session.list_schedules': {},
+  'session.schedules': { request_id: 'msg_1', schedules: [], next_cursor: null },
   ping: {},
   pong: {},
   ack: {},

@@ -8,7 +8,11 @@ import { bench, type Bench } from './bench.js';
 
 export interface Lives {
   /** Starts the next life; the one before it is dead, and nothing that it still does counts. */
-  next(options?: Omit<RuntimeOptions, 'clock' | 'store'>): Promise<Bench & { readonly store: Store }>;
+  next(
+    options?: Omit<RuntimeOptions, 'clock' | 'store'>,
+    /** When it begins, in milliseconds since the epoch. Default: when every test begins. */
+    at?: number,
+  ): Promise<Bench & { readonly store: Store }>;
   end(): Promise<void>;
 }
 
@@ -69,10 +73,11 @@ export const DATA: [name: string, make: () => Data][] = [
 export function lives(data: Data, common: Omit<RuntimeOptions, 'clock' | 'store'>): Lives {
   const all: Bench[] = [];
   return {
-    async next(options = {}) {
+    async next(options = {}, at = 0) {
       const store = data.open();
       const life = { ...bench({ ...common, ...options, store }), store };
       all.push(life);
+      await life.clock.advance(Math.max(0, at - life.clock.now()));
       await life.runtime.recover();
       return life;
     },

@@ -34,17 +34,20 @@ export const nack = z.object({ ...errorFields, ack_for: optional(text) }).transf
 
 const target = oneOf(['job', 'stream', 'session']);
 
+/** `schedule` is an addition: the occurrences of a schedule that are yet to come. */
+const cancelTarget = oneOf(['job', 'stream', 'session', 'schedule']);
+
 /** `target_id` is any text: what does not exist is refused by `cancel.refused`, not by the schema (decision 8). */
 export const cancel = z.object({
-  target,
+  target: cancelTarget,
   target_id: nonEmptyText,
   reason: optional(text),
   deadline_ms: optional(counter),
 });
 
-export const cancelAccepted = z.object({ target: optional(target), target_id: optional(text) });
+export const cancelAccepted = z.object({ target: optional(cancelTarget), target_id: optional(text) });
 
-export const cancelRefused = z.object({ target: optional(target), target_id: text, reason: text });
+export const cancelRefused = z.object({ target: optional(cancelTarget), target_id: text, reason: text });
 
 export const interrupt = z.object({
   target,

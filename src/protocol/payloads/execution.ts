@@ -68,6 +68,9 @@ export const jobAccepted = z.object({
   delegate_id: optional(text),
   trace_id: optional(nonEmptyText),
   accepted_at: optional(timestamp),
+  /** Additions: the schedule that the job is an occurrence of, and when that was due. */
+  schedule_id: optional(id('schedule')),
+  scheduled_for: optional(timestamp),
 });
 
 export const jobStarted = z.object({
@@ -171,7 +174,7 @@ export const jobCancelled = z.object({
 });
 
 /** An instant, an RFC 5545 recurrence rule, or seconds from acceptance: exactly one of them (RFC 0001 §10.6). */
-const schedule = z
+export const scheduleTime = z
   .object({ at: optional(timestamp), every: optional(nonEmptyText), after: optional(amount) })
   .refine(
     (when) => [when.at, when.every, when.after].filter((one) => one !== undefined).length === 1,
@@ -183,7 +186,7 @@ const command = z.custom<{ readonly type: string; readonly payload: JsonObject }
   'expected a command with a type and a payload',
 );
 
-export const jobSchedule = z.object({ job: command, when: schedule });
+export const jobSchedule = z.object({ job: command, when: scheduleTime });
 
 /** `arguments` in one shape, `inputs` in the other; written as `arguments`. */
 export const workflowStart = z

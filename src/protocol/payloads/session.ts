@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { capabilitiesSchema } from '../capabilities.js';
 import { isErrorCode, type ErrorCode } from '../errors.js';
 import { JOB_STATES } from '../job-state.js';
+import { scheduleTime } from './execution.js';
 import {
   anyObject,
   bool,
@@ -192,11 +193,39 @@ const jobListing = z.object({
   trace_id: optional(nonEmptyText),
   last_event_seq: counter,
   waiting_for: optional(list(openQuestion)),
+  schedule_id: optional(id('schedule')),
 });
 
 /** `next_cursor` is always there, `null` on the last page. */
 export const sessionJobs = z.object({
   request_id: text,
   jobs: list(jobListing),
+  next_cursor: optional(text).transform((cursor) => cursor ?? null),
+});
+
+/** `session.list_schedules` and its answer are additions: RFC 0001 §10.6 leaves open how schedules are seen again. */
+export const sessionListSchedules = z.object({ limit: optional(counter), cursor: optional(text) });
+
+export const SCHEDULE_STATES = ['active', 'done', 'cancelled'] as const;
+
+const scheduleListing = z.object({
+  schedule_id: id('schedule'),
+  status: oneOf(SCHEDULE_STATES),
+  /** Of the command that is given at each occurrence, and whom it asks. */
+  type: text,
+  agent: text,
+  when: scheduleTime,
+  created_at: timestamp,
+  /** While it is active. */
+  next_at: optional(timestamp),
+  last_at: optional(timestamp),
+  last_job_id: optional(id('job')),
+  /** Why the last occurrence has no job. */
+  last_error: optional(errorPayload),
+});
+
+export const sessionSchedules = z.object({
+  request_id: text,
+  schedules: list(scheduleListing),
   next_cursor: optional(text).transform((cursor) => cursor ?? null),
 });

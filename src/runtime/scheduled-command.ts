@@ -1,0 +1,81 @@
+/** The command of a schedule: what `tool.invoke` and `agent.delegate` ask for, given again at each occurrence. */
+import type * as z from 'zod';
+import { parseAgentRef } from '../protocol/agent-ref.js';
+import { ArcpError } from '../protocol/errors.js';
+import { describeIssues } from '../protocol/issues.js';
+import { requestedLease } from '../protocol/lease.js';
+import { MESSAGES, type Payload } from '../protocol/messages.js';
+import type { Priority } from '../protocol/priority.js';
+import { childArguments, type Submission } from './submission.js';
+
+/** What the envelope of `job.schedule` says, of which each occurrence has its share. */
+interface Circumstances {
+  readonly priority: Priority;
+  readonly traceId: string | undefined;
+  readonly correlationId: string;
+}
+
+/** As it is kept. */
+export interface ScheduledCommand extends Circumstances {
+  readonly type: 'tool.invoke' | 'agent.delegate';
+  readonly agent: string;
+  readonly arguments: unknown;
+  readonly leaseRequest?: Readonly<Record<string, unknown>> | undefined;
+  readonly costBudget?: readonly string[] | undefined;
+  readonly maxRuntimeMs?: number | undefined;
+}
+
+/**
+ * Checks the command as it is checked when it is given. Throws INVALID_ARGUMENT for what is wrong with it, and
+ * UNIMPLEMENTED for a command that cannot be scheduled.
+ */
+export function readCommand(
+  { type, payload }: Payload<'job.schedule'>['job'],
+  circumstances: Circumstances,
+): ScheduledCommand {
+  const command = { ...circumstances, ...asked(type, payload) };
+  parseAgentRef(command.agent);
+  requestedLease({ lease_request: command.leaseRequest, cost_budget: command.costBudget });
+  return command;
+}
+
+function asked(type: string, payload: unknown): Omit<ScheduledCommand, keyof Circumstances> {
+  if (type === 'tool.invoke') {
+    const { tool, arguments: args, ...rest } = read(MESSAGES['tool.invoke'].schema, payload);
+    return { type, agent: tool, arguments: args, ...bounds(rest) };
+  }
+  if (type === 'agent.delegate') {
+    const { target, task, context, ...rest } = read(MESSAGES['agent.delegate'].schema, payload);
+    return { type, agent: target, arguments: childArguments(task, context), ...bounds(rest) };
+  }
+  throw new ArcpError('UNIMPLEMENTED', 'job.type: tool.invoke and agent.delegate can be scheduled');
+}
+
+function bounds({
+  lease_request,
+  cost_budget,
+  max_runtime_ms,
+}: Pick<Payload<'tool.invoke'>, 'lease_request' | 'cost_budget' | 'max_runtime_ms'>) {
+  return { leaseRequest: lease_request, costBudget: cost_budget, maxRuntimeMs: max_runtime_ms };
+}
+
+/** Throws INVALID_ARGUMENT and says where in `job` it is. */
+function read<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.output<Schema> {
+  const result = schema.safeParse(payload);
+  if (result.success) return result.data;
+  throw new ArcpError('INVALID_ARGUMENT', `job.${describeIssues(result.error.issues, payload)}`);
+}
+
+export function submissionOf({ type: _type, ...command }: ScheduledCommand): Submission {
+  const { leaseRequest, costBudget, maxRuntimeMs, traceId } = command;
+  return {
+    ...command,
+    leaseRequest,
+    costBudget,
+    maxRuntimeMs,
+    traceId,
+    causationId: undefined,
+    parent: undefined,
+    delegateId: undefined,
+  };
+}
