@@ -10,6 +10,7 @@ import { Engine } from './runtime/engine.js';
 import { randomId, type NewId } from './runtime/ids.js';
 import type { CredentialProvisioner } from './runtime/credentials/provisioner.js';
 import type { Recovery } from './runtime/recovery.js';
+import { recheckAll } from './runtime/standing.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
 import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
 import { memoryStore } from './store/memory.js';
@@ -58,6 +59,8 @@ export interface Runtime {
   readonly ready: boolean;
   readonly limits: Limits;
   readonly logger: Logger;
+  /** What lets clients in has changed: sessions whose credential counts no more are told, or ended. */
+  recheck(): void;
   /** Takes nothing new, gives running jobs `ms` to end, stops the rest with ABORTED, and closes. */
   drain(ms: number): Promise<void>;
   /** Closes at once. */
@@ -105,6 +108,9 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     },
     limits,
     logger,
+    recheck: () => {
+      recheckAll(engine);
+    },
     drain: (ms) => engine.drain(ms),
     close: () => engine.close(),
   };

@@ -48,6 +48,9 @@ export {
   bearerTokens,
   type AuthOutcome,
   type Authenticator,
+  type BearerToken,
+  type BearerTokens,
+  type CredentialStanding,
   type Credentials,
 } from './runtime/authenticator.js';
 export { liteLlm, type LiteLlmOptions } from './provisioners/lite-llm.js';

@@ -4,6 +4,7 @@ import { dialWebSocket } from '../transport/websocket-client.js';
 import { VERSION } from '../version.js';
 import { Backoff, DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';
 import { Client } from './client.js';
+import type { TokenSource } from './handshake.js';
 import { systemClock, type Clock } from '../clock.js';
 import { clientLimits, type ClientLimits } from './limits.js';
 import { ClientSession } from './session.js';
@@ -14,8 +15,11 @@ export const CLIENT_INFO = { kind: 'arcp-runtime', version: VERSION } as const;
 export type Dial = (url: string, options: { readonly signal: AbortSignal }) => Promise<Transport>;
 
 export interface ConnectOptions {
-  /** The bearer token. Without one the session is anonymous. */
-  readonly token?: string;
+  /**
+   * The bearer token, or a function that gives the one that counts now: it is called for each new session, and when the
+   * runtime asks for the token that replaced the first. Without one the session is anonymous.
+   */
+  readonly token?: TokenSource;
   /** What the runtime is told of the client. Default `CLIENT_INFO`. */
   readonly clientInfo?: { readonly kind: string; readonly version: string };
   /** Replaces single entries of the default: streaming, durable jobs, artifacts, delegation, and questions to people. */

@@ -7,6 +7,8 @@
  * (N2) Every attempt ends, at the latest after `connectTimeoutMs`; every phase but `open` and `closed` has a timer.
  * (N3) What a socket says that is no longer the current one is ignored.
  * (N4) `closed` is final, and the owner is told once.
+ * (N5) A resume shows the resume token alone; where the runtime wants the bearer token too (UNAUTHENTICATED), it is asked
+ *      once more with that.
  */
 import {
   ArcpError,
@@ -19,7 +21,16 @@ import {
 import { CLOSE_CODES, type Transport, type TransportEnd } from '../transport/transport.js';
 import type { Backoff } from './backoff.js';
 import type { Clock, Timer } from '../clock.js';
-import { firstMessage, frameOf, readHandshake, type Credentials, type ResumePoint } from './handshake.js';
+import {
+  currentToken,
+  frameOf,
+  openMessage,
+  readHandshake,
+  resumeMessage,
+  type Credentials,
+  type ResumePoint,
+} from './handshake.js';
+import type { OutboundMessage } from './command.js';
 import { KeepAlive } from './keep-alive.js';
 import type { ClientLimits } from './limits.js';
 
@@ -55,7 +66,10 @@ type Phase =
   | {
       readonly kind: 'handshaking';
       readonly transport: Transport;
-      readonly resuming: boolean;
+      /** What is resumed, if anything. */
+      readonly resume: ResumePoint | undefined;
+      /** Whether the resume has brought the bearer token (N5). */
+      readonly shown: boolean;
       readonly deadline: Timer;
     }
   | { readonly kind: 'open'; readonly transport: Transport; readonly keepAlive: KeepAlive }
@@ -67,6 +81,8 @@ type Phase =
       readonly error: ArcpError;
     }
   | { readonly kind: 'closed'; readonly error: ArcpError };
+
+type Handshaking = Extract<Phase, { kind: 'handshaking' }>;
 
 type AttemptOutcome =
   | { readonly kind: 'opened'; readonly accepted: Envelope<'session.accepted'> }
@@ -174,13 +190,31 @@ export class Connection {
 
   #shakeHands(transport: Transport, deadline: Timer): void {
     const resume = this.#owner.resumePoint();
-    const phase: Phase = { kind: 'handshaking', transport, resuming: resume !== undefined, deadline };
+    const phase: Handshaking = { kind: 'handshaking', transport, resume, shown: false, deadline };
     this.#phase = phase;
     transport.start({
       message: (frame) => this.#message(transport, frame),
       closed: (end) => this.#lost(transport, end),
     });
-    this.#say(transport, firstMessage(this.#settings.credentials, resume));
+    if (resume !== undefined) this.#say(transport, resumeMessage(resume));
+    else this.#sayWithToken(phase, (token) => openMessage(this.#settings.credentials, token));
+  }
+
+  /** A token that is a string goes out at once. */
+  #sayWithToken(phase: Handshaking, message: (token: string | undefined) => OutboundMessage): void {
+    const { token } = this.#settings.credentials;
+    if (typeof token !== 'function') {
+      this.#say(phase.transport, message(token));
+      return;
+    }
+    currentToken(token).then(
+      (current) => {
+        if (this.#phase === phase) this.#say(phase.transport, message(current));
+      },
+      (error: unknown) => {
+        if (this.#phase === phase) this.#conclude({ kind: 'failed', error: ArcpError.from(error) });
+      },
+    );
   }
 
   #say(transport: Transport, message: Parameters<typeof frameOf>[0]): void {
@@ -204,17 +238,28 @@ export class Connection {
     else this.#owner.undecodable(decoded.refusal, frame);
   }
 
-  #handshake(phase: Phase & { kind: 'handshaking' }, envelope: AnyEnvelope): void {
-    const step = readHandshake(envelope, phase.resuming);
+  #handshake(phase: Handshaking, envelope: AnyEnvelope): void {
+    const { resume, shown } = phase;
+    const step = readHandshake(envelope, resume !== undefined);
     switch (step.kind) {
       case 'nothing':
         break;
       case 'challenged':
         this.#respond(phase, step.challenge);
         break;
+      case 'unresumable': {
+        const wantsToken = step.error.code === 'UNAUTHENTICATED' && !shown;
+        if (resume === undefined || !wantsToken || this.#settings.credentials.token === undefined) {
+          this.#conclude(step);
+          break;
+        }
+        const next: Handshaking = { ...phase, shown: true };
+        this.#phase = next;
+        this.#sayWithToken(next, (token) => resumeMessage(resume, token));
+        break;
+      }
       case 'opened':
       case 'resumed':
-      case 'unresumable':
         this.#conclude(step);
         break;
       case 'refused':
@@ -223,7 +268,7 @@ export class Connection {
     }
   }
 
-  #respond(phase: Phase & { kind: 'handshaking' }, challenge: Payload<'session.challenge'>): void {
+  #respond(phase: Handshaking, challenge: Payload<'session.challenge'>): void {
     const { respond } = this.#settings;
     const fail = (why: string, cause?: unknown): void => {
       if (this.#phase !== phase) return;

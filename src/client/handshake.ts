@@ -11,8 +11,11 @@ import {
 } from '../protocol/index.js';
 import { encodeBody, encodeFrame, newMessageId, type OutboundMessage } from './command.js';
 
+/** A bearer token, or where to get the one that counts now. */
+export type TokenSource = string | (() => string | Promise<string>);
+
 export interface Credentials {
-  readonly token: string | undefined;
+  readonly token: TokenSource | undefined;
   readonly client: Payload<'session.open'>['client'];
   readonly capabilities: Capabilities;
 }
@@ -31,23 +34,39 @@ export type HandshakeStep =
   | { readonly kind: 'unresumable'; readonly error: ArcpError }
   | { readonly kind: 'refused'; readonly error: ArcpError };
 
-/** The first frame: `session.resume` where there is something to resume, else `session.open`. */
-export function firstMessage(credentials: Credentials, resume: ResumePoint | undefined): OutboundMessage {
-  if (resume !== undefined) {
-    return {
-      type: 'session.resume',
-      payload: { resume_token: resume.token, last_event_seq: resume.lastEventSeq },
-    };
-  }
-  const { token, client, capabilities } = credentials;
+/** Asks for a new session, as the principal of this token or anonymously. */
+export function openMessage(
+  { client, capabilities }: Credentials,
+  token: string | undefined,
+): OutboundMessage {
+  return { type: 'session.open', payload: { auth: authOf(token), client, capabilities } };
+}
+
+/** Asks to go on with a session; `token` is for a runtime that has asked for one, and for no other. */
+export function resumeMessage(
+  { token: resume_token, lastEventSeq }: ResumePoint,
+  token?: string,
+): OutboundMessage {
+  const payload = { resume_token, last_event_seq: lastEventSeq };
   return {
-    type: 'session.open',
-    payload: {
-      auth: token === undefined ? { scheme: 'none' } : { scheme: 'bearer', token },
-      client,
-      capabilities,
-    },
+    type: 'session.resume',
+    payload: token === undefined ? payload : { ...payload, auth: authOf(token) },
   };
+}
+
+function authOf(token: string | undefined): Payload<'session.open'>['auth'] {
+  return token === undefined ? { scheme: 'none' } : { scheme: 'bearer', token };
+}
+
+/** Rejects with UNAUTHENTICATED where the source has no token to give, or with the `ArcpError` that it threw. */
+export async function currentToken(source: TokenSource): Promise<string> {
+  if (typeof source === 'string') return source;
+  try {
+    return await source();
+  } catch (cause) {
+    if (cause instanceof ArcpError) throw cause;
+    throw new ArcpError('UNAUTHENTICATED', 'there is no token to show', { cause });
+  }
 }
 
 export function frameOf(message: OutboundMessage, now: number): string {

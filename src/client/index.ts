@@ -1,5 +1,6 @@
 /** The client SDK: connect to a runtime, start jobs, watch them, take their results. Runs in Node and in a browser. */
 export { connect, CLIENT_INFO, type ConnectOptions, type Dial } from './connect.js';
+export type { TokenSource } from './handshake.js';
 export type { ClientArtifacts, FetchArtifactOptions, PutArtifactOptions } from './artifacts.js';
 export type { FetchedArtifact } from './fetched-artifact.js';
 export type {

@@ -12,6 +12,8 @@ export type Notice =
   | { readonly kind: 'unrouted'; readonly envelope: AnyEnvelope }
   /** A cancel that nobody waits for (an aborted signal, a late acceptance) was refused. */
   | { readonly kind: 'cancel-failed'; readonly jobId: string; readonly error: ArcpError }
+  /** The runtime asked for the token anew and did not take what it was shown: it will end the session. */
+  | { readonly kind: 'refresh-failed'; readonly error: ArcpError }
   /** Events are missing; every job in flight was given up with this error. */
   | { readonly kind: 'gap'; readonly error: ArcpError };
 

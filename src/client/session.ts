@@ -35,7 +35,7 @@ import {
   type OutboundMessage,
 } from './command.js';
 import { Connection, type ConnectionOwner, type ConnectionSettings } from './connection.js';
-import type { ResumePoint } from './handshake.js';
+import { currentToken, type ResumePoint } from './handshake.js';
 import { isJobEvent, isTerminalType } from './job-event.js';
 import { JobInput, readEcho, type InputOptions } from './job-input.js';
 import { JobTree } from './job-tree.js';
@@ -345,12 +345,31 @@ export class ClientSession implements ConnectionOwner {
       this.listeners.tell('notice', { kind: 'nack', error, envelope });
     } else if (type === 'session.closed') {
       this.#connection.farewellAnswered();
+    } else if (type === 'session.refresh') {
+      this.#authenticateAgain(envelope.payload).catch((error: unknown) => {
+        this.listeners.tell('notice', { kind: 'refresh-failed', error: ArcpError.from(error) });
+      });
     } else if (type === 'session.evicted') {
       const { code, message } = envelope.payload;
       this.#connection.close(new ArcpError(code, message ?? 'the runtime ended the session'));
     } else if (!LATE_ANSWERS.has(type)) {
       this.#unrouted(envelope);
     }
+  }
+
+  /** Shows the token that counts now. Where that is refused, the runtime ends the session at its deadline. */
+  async #authenticateAgain({ challenge }: Payload<'session.refresh'>): Promise<void> {
+    const { credentials, respond } = this.#settings;
+    let response: string;
+    if (challenge !== undefined && respond !== undefined)
+      response = await respond({ challenge, challenge_id: challenge, type: 'opaque' });
+    else if (credentials.token !== undefined) response = await currentToken(credentials.token);
+    else throw new ArcpError('UNAUTHENTICATED', 'there is no token to show');
+    await this.issue({
+      message: { type: 'session.authenticate', payload: { response, challenge_id: challenge } },
+      repeat: 'fresh-id',
+      read: ({ type }) => (type === 'ack' ? { kind: 'resolved', value: undefined } : { kind: 'unrelated' }),
+    });
   }
 
   /** (C1) Whether this event is the one to take now. */

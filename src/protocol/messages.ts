@@ -36,7 +36,7 @@ export interface MessageRule {
 export const MESSAGES = {
   'session.open': { schema: session.sessionOpen, direction: 'client', countable: false, handshake: true, answers: ['session.accepted', 'session.challenge', 'session.rejected'] },
   'session.challenge': { schema: session.sessionChallenge, direction: 'runtime', countable: false, handshake: true, answers: ['session.authenticate'] },
-  'session.authenticate': { schema: session.sessionAuthenticate, direction: 'client', countable: false, handshake: true, answers: ['session.accepted', 'session.challenge', 'session.unauthenticated', 'session.rejected'] },
+  'session.authenticate': { schema: session.sessionAuthenticate, direction: 'client', countable: false, handshake: true, answers: ['session.accepted', 'session.challenge', 'session.unauthenticated', 'session.rejected', 'ack', 'nack'] },
   'session.accepted': { schema: session.sessionAccepted, direction: 'runtime', countable: false, handshake: true, answers: [] },
   'session.unauthenticated': { schema: session.sessionUnauthenticated, direction: 'runtime', countable: false, handshake: true, answers: [] },
   'session.rejected': { schema: session.sessionRejected, direction: 'runtime', countable: false, handshake: true, answers: [] },

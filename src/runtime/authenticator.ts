@@ -32,32 +32,73 @@ export interface Credentials {
 export interface Authenticator {
   readonly scheme: string;
   authenticate(credentials: Credentials): AuthOutcome | Promise<AuthOutcome>;
+  /**
+   * What has become of a token that it once accepted for this principal. Asked of open sessions when the runtime is told
+   * to `recheck()`, and of each session that is resumed. Without it, what was accepted is good for as long as its session.
+   *
+   * @param digest SHA-256 of the token
+   */
+  standing?(digest: Uint8Array, principal: string): CredentialStanding;
 }
 
 /**
- * Bearer tokens, each standing for a principal.
+ * `good`; `replaced` by another credential of the principal, which its sessions must show before a deadline; or `revoked`,
+ * which ends them.
+ */
+export type CredentialStanding = 'good' | 'replaced' | 'revoked';
+
+/** A bearer token: its secret, whom it stands for, and how far that is trusted. */
+export type BearerToken = readonly [secret: string, principal: string, trust?: TrustLevel | undefined];
+
+/** Bearer tokens that can be set anew. Then call the runtime's `recheck()`. */
+export interface BearerTokens extends Authenticator {
+  readonly scheme: 'bearer';
+  set(tokens: Iterable<BearerToken>): void;
+}
+
+/**
+ * Bearer tokens, each standing for a principal. A token that is no longer among them was replaced where its principal has
+ * another, and else it was revoked.
  *
  * @param tokens pairs of secret and principal, and how far that is trusted; an empty secret is refused with INVALID_ARGUMENT
  */
-export function bearerTokens(
-  tokens: Iterable<readonly [secret: string, principal: string, trust?: TrustLevel | undefined]>,
-): Authenticator {
-  const known = [...tokens].map(([secret, principal, trust]) => {
-    if (secret === '') throw new ArcpError('INVALID_ARGUMENT', `the bearer token of ${principal} is empty`);
-    return { digest: digestOf(secret), principal, trust };
-  });
+export function bearerTokens(tokens: Iterable<BearerToken>): BearerTokens {
+  let known = knownTokens(tokens);
+  const find = (digest: Uint8Array): KnownToken | undefined => {
+    let found: KnownToken | undefined;
+    for (const candidate of known) if (timingSafeEqual(candidate.digest, digest)) found = candidate;
+    return found;
+  };
   return {
     scheme: 'bearer',
+    set(more) {
+      known = knownTokens(more);
+    },
+    standing(digest, principal) {
+      if (find(digest)?.principal === principal) return 'good';
+      return known.some((token) => token.principal === principal) ? 'replaced' : 'revoked';
+    },
     authenticate({ token }) {
       if (token === undefined) return { kind: 'rejected', message: 'a bearer token is required' };
-      const digest = digestOf(token);
-      let found: (typeof known)[number] | undefined;
-      for (const candidate of known) if (timingSafeEqual(candidate.digest, digest)) found = candidate;
+      const found = find(digestOf(token));
       if (found === undefined) return { kind: 'rejected', message: 'the bearer token is not known here' };
       const { principal, trust } = found;
       return { kind: 'accepted', principal, ...(trust === undefined ? {} : { trust }) };
     },
   };
+}
+
+interface KnownToken {
+  readonly digest: Buffer;
+  readonly principal: string;
+  readonly trust: TrustLevel | undefined;
+}
+
+function knownTokens(tokens: Iterable<BearerToken>): readonly KnownToken[] {
+  return Array.from(tokens, ([secret, principal, trust]) => {
+    if (secret === '') throw new ArcpError('INVALID_ARGUMENT', `the bearer token of ${principal} is empty`);
+    return { digest: digestOf(secret), principal, trust };
+  });
 }
 
 /** Lets anybody in. Each session is a principal of its own: anonymous sessions are strangers (decision 10). */

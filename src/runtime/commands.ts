@@ -15,6 +15,7 @@ import {
 } from './questions/question-commands.js';
 import { listSchedules, schedule } from './schedule-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
+import { authenticateAgain } from './standing.js';
 import { backpressure, closeInput, failInput, feedInput, openInput } from './stream-commands.js';
 import {
   listing,
@@ -58,6 +59,7 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['ping', ping],
   ['session.ping', sessionPing],
   ['session.close', close],
+  ['session.authenticate', authenticateAgain],
   ['pong', note],
   ['session.pong', note],
   ['ack', note],

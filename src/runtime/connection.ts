@@ -5,7 +5,8 @@
  * (C2) A connection that has no session after `helloTimeoutMs`, or whose handshake fails too often, is closed; how long
  *      an authenticator takes counts.
  * (C3) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
- * (C4) A resume that brings credentials is for the session's principal only; without, the token alone decides (decision 12).
+ * (C4) A resume that brings credentials is for the session's principal only; without, the token alone decides (decision 12),
+ *      unless the credential that let the session in counts no more (S1, S2).
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -17,6 +18,7 @@ import type { Timer } from '../clock.js';
 import { commandFor } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Peer, Refused } from './peer.js';
+import { credentialOf, recheck, refuseResume } from './standing.js';
 import { sessionOfResumeToken, type Session, type SessionIdentity } from './session.js';
 
 type Phase =
@@ -291,6 +293,7 @@ export class Connection {
         clientCapabilities: open.payload.capabilities,
         terms: this.#peer.terms,
         trust,
+        credential: credentialOf(open.payload.auth),
       });
     } catch (error) {
       this.#reject(ArcpError.from(error), correlationId);
@@ -333,6 +336,13 @@ export class Connection {
       return;
     }
     const session = outcome;
+    const shown = payload.auth === undefined ? undefined : credentialOf(payload.auth);
+    const refusal = refuseResume(this.#engine, session, shown);
+    if (refusal !== undefined) {
+      this.#reject(refusal, id);
+      return;
+    }
+    session.credential = shown ?? session.credential;
     session.peer?.close(CLOSE_CODES.normal, 'the session was resumed on another connection');
     this.#engine.logger.info({ session: session.id, from: payload.last_event_seq }, 'session resumed');
     const resume_token = session.rotateResumeToken();
@@ -373,6 +383,8 @@ export class Connection {
       this.#phase = { kind: 'open', session };
       this.#peer.enter(session);
       answer();
+      // Its credential may have been revoked while it was not connected yet (S1).
+      recheck(this.#engine, session);
       for (const act of held) act();
     });
   }

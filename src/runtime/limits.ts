@@ -36,6 +36,11 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Sessions of one principal that are open or can be resumed.',
   },
+  refreshTimeoutMs: {
+    default: 60_000,
+    unit: 'ms',
+    meaning: 'From `session.refresh` to the new credential; then the session is evicted.',
+  },
   resumeWindowMs: {
     default: 600_000,
     unit: 'ms',

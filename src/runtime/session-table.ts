@@ -11,6 +11,7 @@ import type { Logger } from './logger.js';
 import { EventsForgotten, Outbox } from './outbox.js';
 import { Session, sessionOfResumeToken, type SessionIdentity, type SessionRecord } from './session.js';
 import { sessionOfLog } from './session-log.js';
+import type { SessionCredential } from './standing.js';
 import type { SessionTerms } from './peer.js';
 import type { Store, StoredRecord } from '../store/store.js';
 import { CLOSE_CODES } from '../transport/transport.js';
@@ -41,6 +42,7 @@ export interface SessionRequest {
   readonly clientCapabilities: Capabilities;
   readonly trust: TrustLevel;
   readonly terms: SessionTerms;
+  readonly credential: SessionCredential | undefined;
 }
 
 export class SessionTable {
@@ -59,6 +61,11 @@ export class SessionTable {
 
   isOpen(id: string): boolean {
     return this.#sessions.has(id);
+  }
+
+  /** Those that have a connection at the moment. */
+  connected(): Session[] {
+    return [...this.#sessions.values()].filter(({ peer }) => peer !== undefined);
   }
 
   find(id: string): Session | undefined {
@@ -82,7 +89,7 @@ export class SessionTable {
   }
 
   /** Throws UNAVAILABLE while the runtime ends, RESOURCE_EXHAUSTED at the limit. */
-  open({ id, principal, quota, clientCapabilities, terms, trust }: SessionRequest): Session {
+  open({ id, principal, quota, clientCapabilities, terms, trust, credential }: SessionRequest): Session {
     const { limits } = this.#options;
     if (this.#closing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
     const held = this.#byQuota.get(quota) ?? 0;
@@ -93,7 +100,9 @@ export class SessionTable {
     const seconds = common.heartbeat_interval_seconds ?? limits.heartbeatIntervalMs / 1000;
     const heartbeatMs = Math.max(limits.minHeartbeatIntervalMs, Math.round(1000 * seconds));
     const capabilities = { ...common, heartbeat_interval_seconds: heartbeatMs / 1000 };
-    return this.#add({ id, principal, quota, capabilities, heartbeatMs, terms, trust });
+    const session = this.#add({ id, principal, quota, capabilities, heartbeatMs, terms, trust });
+    session.credential = credential;
+    return session;
   }
 
   #add(identity: SessionIdentity): Session {

@@ -17,6 +17,7 @@ import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
 import type { InputStream } from './input-stream.js';
+import type { SessionCredential } from './standing.js';
 import { StrayStreams } from './stray-streams.js';
 import { Watching, type Watched, type WatchState } from './watching.js';
 
@@ -37,6 +38,8 @@ export interface SessionIdentity {
 export interface SessionRecord {
   readonly identity: SessionIdentity;
   readonly extensions: readonly string[];
+  /** What let it in, if anything that can be revoked. */
+  readonly credential?: SessionCredential | undefined;
   readonly resumeDigest: string | undefined;
   readonly replacedDigest: string | undefined;
   /** When it can no longer be resumed, in milliseconds since the epoch; nothing while it is connected. */
@@ -57,9 +60,16 @@ export interface NumberingNote {
 }
 
 type Attachment =
-  | { readonly kind: 'attached'; readonly peer: Peer }
+  | { readonly kind: 'attached'; readonly peer: Peer; readonly refresh?: OwedRefresh }
   | { readonly kind: 'detached'; readonly expiresAt: number; readonly expiry: Timer }
   | { readonly kind: 'ended' };
+
+/** The client is to show its new credential before the timer fires. */
+interface OwedRefresh {
+  readonly deadline: Timer;
+  /** Answers so far. */
+  tries: number;
+}
 
 export class Session {
   readonly identity: SessionIdentity;
@@ -74,6 +84,8 @@ export class Session {
   readonly requester: Requester;
   /** Extensions whose messages this session can take (decision 17). */
   readonly extensions: Set<string>;
+  /** What let it in, or has been shown since. */
+  credential: SessionCredential | undefined;
   #attachment: Attachment = { kind: 'ended' };
   #resumeDigest: Buffer | undefined;
   /** Of the token that the present one replaced, until the client has shown that it has the new one. */
@@ -162,6 +174,34 @@ export class Session {
 
   #release(): void {
     if (this.#attachment.kind === 'detached') this.#attachment.expiry.cancel();
+    this.refreshed();
+  }
+
+  /** Whether its client has been asked for a new credential, and has not shown it. */
+  get owesRefresh(): boolean {
+    return this.#attachment.kind === 'attached' && this.#attachment.refresh !== undefined;
+  }
+
+  /** Its client is asked for a new credential, until `deadline` fires. */
+  oweRefresh(deadline: Timer): void {
+    if (this.#attachment.kind !== 'attached') return;
+    this.refreshed();
+    this.#attachment = { ...this.#attachment, refresh: { deadline, tries: 0 } };
+  }
+
+  /** Nothing is owed any more. */
+  refreshed(): void {
+    if (this.#attachment.kind !== 'attached') return;
+    const { peer, refresh } = this.#attachment;
+    refresh?.deadline.cancel();
+    this.#attachment = { kind: 'attached', peer };
+  }
+
+  /** Counts one more answer to what is owed, and says how many there were. */
+  countRefreshTry(): number {
+    if (this.#attachment.kind !== 'attached' || this.#attachment.refresh === undefined) return 0;
+    this.#attachment.refresh.tries += 1;
+    return this.#attachment.refresh.tries;
   }
 
   /** It has this stream open into a job; those that have ended are let go. */
@@ -176,6 +216,7 @@ export class Session {
     return {
       identity: this.identity,
       extensions: [...this.extensions],
+      credential: this.credential,
       resumeDigest: text(this.#resumeDigest),
       replacedDigest: text(this.#replacedDigest),
       expiresAt: this.#attachment.kind === 'detached' ? this.#attachment.expiresAt : undefined,
@@ -184,8 +225,9 @@ export class Session {
   }
 
   /** Takes up what the store kept. */
-  restore({ extensions, resumeDigest, replacedDigest, note }: SessionRecord): void {
+  restore({ extensions, credential, resumeDigest, replacedDigest, note }: SessionRecord): void {
     this.note = note;
+    this.credential = credential;
     for (const extension of extensions) this.extensions.add(extension);
     const digest = (text: string | undefined): Buffer | undefined =>
       text === undefined ? undefined : Buffer.from(text, 'base64');

@@ -1,6 +1,6 @@
 /** Sessions in draft-1.1: handshake, resume both ways, liveness, listings, subscriptions, close. */
 import { describe, expect, it } from 'vitest';
-import { defineAgent, type JobContext } from '../../src/index.js';
+import { bearerTokens, defineAgent, type JobContext } from '../../src/index.js';
 import { untilAborted } from '../../src/conformance/agents/wait.js';
 import { DRAFT_FEATURES } from '../../src/protocol/draft/features.js';
 import { draftBench } from './draft-bench.js';
@@ -439,5 +439,39 @@ describe('leaving', () => {
     expect((await client.closed()).code).toBe(1000);
     expect(client.frames.map(({ type }) => type)).toEqual(['session.welcome']);
     expect(test.clock.pending).toBe(0);
+  });
+});
+
+describe('a token that counts no more', () => {
+  const tokens = () =>
+    bearerTokens([
+      ['ada', 'ada'],
+      ['bob', 'bob'],
+    ]);
+
+  it('because it was revoked is session.error UNAUTHENTICATED, and the connection ends', async () => {
+    const bearer = tokens();
+    await using test = draftBench({ authenticators: [bearer] });
+    const ada = await test.hello('ada');
+    bearer.set([['bob', 'bob']]);
+    test.runtime.recheck();
+    expect((await ada.next('session.error')).payload.code).toBe('UNAUTHENTICATED');
+    expect(await ada.closed()).toMatchObject({ code: 1008 });
+  });
+
+  it('because it was replaced ends the connection; session.hello with the new one resumes the session (P3)', async () => {
+    const bearer = tokens();
+    await using test = draftBench({ authenticators: [bearer] });
+    const bob = await test.hello('bob');
+    bearer.set([['ada', 'bob']]);
+    test.runtime.recheck();
+    expect((await bob.next('session.error')).payload).toMatchObject({ code: 'UNAUTHENTICATED' });
+    await bob.closed();
+    const withoutToken = test.draft();
+    withoutToken.send('session.resume', { resume_token: bob.resumeToken, last_event_seq: 0 });
+    expect((await withoutToken.next('session.error')).payload.code).toBe('UNAUTHENTICATED');
+    const back = test.draft();
+    await back.resume(bob);
+    expect(back.sessionId).toBe(bob.sessionId);
   });
 });

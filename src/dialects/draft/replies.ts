@@ -4,6 +4,8 @@
  * (P1) A refused command is answered with `session.error`, which names the frame in `details.request_id`. A refused
  *      submission is not: it becomes an event of the session, see `draft.ts`.
  * (P2) A cancel that comes too late is taken like any other: the job has ended, as its client wished.
+ * (P3) The draft knows no second authentication within a connection: one that is asked for it ends, and its session is
+ *      resumed by a `session.hello` with the new token.
  */
 import { toDraftError } from '../../protocol/draft/errors.js';
 import type { DraftMessageType, DraftPayload } from '../../protocol/draft/messages.js';
@@ -161,10 +163,18 @@ const nacked: Render<'nack'> = (reply) => sessionError(reply, reply.payload, fal
 
 const closed: Render<'session.closed'> = () => ({ type: 'session.closed', payload: {} });
 
-const evicted: Render<'session.evicted'> = ({ payload }) => ({
-  type: 'session.bye',
-  payload: { reason: payload.message ?? payload.reason },
-});
+/** Who is not let in any more is told so like somebody who is not let in. */
+const evicted: Render<'session.evicted'> = (reply) => {
+  const { code, reason, message = reason } = reply.payload;
+  if (code === 'UNAUTHENTICATED') return sessionError(reply, { code, message }, true);
+  return { type: 'session.bye', payload: { reason: message } };
+};
+
+/** (P3) */
+const refresh: Render<'session.refresh'> = (reply) => {
+  const message = `${reply.payload.reason}: resume the session with the new one`;
+  return sessionError(reply, { code: 'UNAUTHENTICATED', message }, true);
+};
 
 const REPLIES: ReadonlyMap<MessageType, Render<never>> = new Map<MessageType, Render<never>>([
   ['session.accepted', welcomed],
@@ -176,6 +186,7 @@ const REPLIES: ReadonlyMap<MessageType, Render<never>> = new Map<MessageType, Re
   ['session.jobs', jobs],
   ['session.closed', closed],
   ['session.evicted', evicted],
+  ['session.refresh', refresh],
   ['job.subscribed', subscribed],
   ['cancel.accepted', cancelTaken],
   ['cancel.refused', cancelRefused],
