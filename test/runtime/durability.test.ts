@@ -1,37 +1,9 @@
 /** Law L2: durable before visible. The store here commits when the test says so, or refuses. */
 import { describe, expect, it } from 'vitest';
 import { defineAgent, memoryStore, type Write } from '../../src/index.js';
-import { Completion } from '../../src/runtime/completion.js';
+import { slowStore } from '../store/slow-store.js';
 import { wrapStore } from '../store/wrapped-store.js';
 import { bench } from './bench.js';
-
-/** A store whose every group waits for the test. */
-function slowStore() {
-  const inner = memoryStore();
-  const groups: { readonly records: readonly Write[]; readonly done: Completion }[] = [];
-  const slow = {
-    groups,
-    atOnce: false,
-    /** Commits the oldest group. */
-    commit(): void {
-      const group = groups.shift();
-      void inner.append(group?.records ?? []);
-      group?.done.resolve();
-    },
-    refuse(): void {
-      groups.shift()?.done.reject(new Error('disk full'));
-    },
-  };
-  const store = wrapStore(inner, {
-    append: (records) => {
-      if (slow.atOnce) return inner.append(records);
-      const done = new Completion();
-      groups.push({ records, done });
-      return done.promise;
-    },
-  });
-  return Object.assign(slow, store);
-}
 
 function setUp() {
   const ran: unknown[] = [];
