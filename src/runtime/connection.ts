@@ -7,6 +7,8 @@
  * (C3) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
  * (C4) A resume that brings credentials is for the session's principal only; without, the token alone decides (decision 12),
  *      unless the credential that let the session in counts no more (S1, S2).
+ * (C5) A session has one connection: that of the latest resume. Those before it are closed as soon as its token is taken,
+ *      be they attached or waiting for the store, so that no client goes on with a token that is dead.
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -19,7 +21,7 @@ import { commandFor } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Peer, Refused } from './peer.js';
 import { credentialOf, recheck, refuseResume } from './standing.js';
-import { sessionOfResumeToken, type Session, type SessionIdentity } from './session.js';
+import { RESUMED_ELSEWHERE, sessionOfResumeToken, type Session, type SessionIdentity } from './session.js';
 
 type Phase =
   | { readonly kind: 'greeting'; readonly timeout: Timer; readonly failures: number }
@@ -152,7 +154,8 @@ export class Connection {
     const phase = this.#phase;
     this.#phase = { kind: 'closed' };
     if ('timeout' in phase) phase.timeout.cancel();
-    if (phase.kind === 'entering') this.#engine.sessions.detach(phase.session);
+    if (phase.kind === 'entering' && phase.session.isClaimedBy(this.#peer))
+      this.#engine.sessions.detach(phase.session);
     if (phase.kind !== 'open') return;
     this.#engine.logger.info(
       { session: phase.session.id, code: end.code, reason: end.reason },
@@ -343,7 +346,12 @@ export class Connection {
       return;
     }
     session.credential = shown ?? session.credential;
-    session.peer?.close(CLOSE_CODES.normal, 'the session was resumed on another connection');
+    const { peer: former } = session;
+    if (former !== undefined) {
+      // Before it has closed, so that its close is not taken for a drop of the connection that comes.
+      this.#engine.sessions.detach(session);
+      former.close(CLOSE_CODES.normal, RESUMED_ELSEWHERE);
+    }
     this.#engine.logger.info({ session: session.id, from: payload.last_event_seq }, 'session resumed');
     const resume_token = session.rotateResumeToken();
     this.#enter(session, id, () => {
@@ -362,16 +370,26 @@ export class Connection {
     });
   }
 
-  /** Has the session kept (L2), then answers, then does what was held. A repeat of the handshake is none of that. */
+  /**
+   * Has the session kept (L2), then answers, then does what was held; a repeat of the handshake is none of that. Of
+   * several that resume a session at once, the latest gets it (C5).
+   */
   #enter(session: Session, correlationId: string, answer: () => void): void {
     session.sawBefore(correlationId, this.#engine.limits);
     if ('timeout' in this.#phase) this.#phase.timeout.cancel();
     const held: (() => void)[] = [];
     this.#phase = { kind: 'entering', session, held };
+    session.claim(this.#peer);
     this.#engine.sessions.save(session, (error) => {
       if (this.#phase.kind !== 'entering') return;
+      if (!session.isClaimedBy(this.#peer)) {
+        this.#close('the session has ended, or was resumed on another connection');
+        return;
+      }
       if (error !== undefined) {
-        this.#engine.sessions.end(session);
+        // One that the store knows can be resumed again, with the token that its client has.
+        if (session.revision === 0) this.#engine.sessions.end(session);
+        else this.#engine.sessions.detach(session);
         this.#peer.reply({
           type: 'session.rejected',
           payload: new ArcpError('UNAVAILABLE', 'the runtime could not store the session').toPayload(),

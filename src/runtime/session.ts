@@ -16,6 +16,7 @@ import type { Peer, SessionTerms } from './peer.js';
 import { SessionLog, type SessionLogContext } from './session-log.js';
 import type { Requester } from './submission.js';
 import { RememberedIds } from './remembered-ids.js';
+import { CLOSE_CODES } from '../transport/transport.js';
 import type { InputStream } from './input-stream.js';
 import type { SessionCredential } from './standing.js';
 import { StrayStreams } from './stray-streams.js';
@@ -59,6 +60,9 @@ export interface NumberingNote {
   readonly from: WatchState | undefined;
 }
 
+/** Why a connection is closed whose session goes on. */
+export const RESUMED_ELSEWHERE = 'the session was resumed on another connection';
+
 type Attachment =
   | { readonly kind: 'attached'; readonly peer: Peer; readonly refresh?: OwedRefresh }
   | { readonly kind: 'detached'; readonly expiresAt: number; readonly expiry: Timer }
@@ -87,6 +91,8 @@ export class Session {
   /** What let it in, or has been shown since. */
   credential: SessionCredential | undefined;
   #attachment: Attachment = { kind: 'ended' };
+  /** Whom the store is yet to take it for. */
+  #claimant: Peer | undefined;
   #resumeDigest: Buffer | undefined;
   /** Of the token that the present one replaced, until the client has shown that it has the new one. */
   #replacedDigest: Buffer | undefined;
@@ -141,9 +147,20 @@ export class Session {
     return this.#log?.names ?? [];
   }
 
+  /** The peer is to be attached once the store agrees. Whoever claimed it before is told that it was resumed elsewhere. */
+  claim(peer: Peer): void {
+    this.#claimant?.close(CLOSE_CODES.normal, RESUMED_ELSEWHERE);
+    this.#claimant = peer;
+  }
+
+  isClaimedBy(peer: Peer): boolean {
+    return this.#claimant === peer;
+  }
+
   /** Connects a peer that has every event up to `after`. */
   attach(peer: Peer, after: number): void {
     this.#release();
+    this.#claimant = undefined;
     this.#attachment = { kind: 'attached', peer };
     this.outbox.attach(peer, after);
   }
@@ -151,12 +168,14 @@ export class Session {
   /** @param expiresAt when it can no longer be resumed, and `expiry` the timer that ends it then */
   detach(expiresAt: number, expiry: Timer): void {
     this.#release();
+    this.#claimant = undefined;
     this.#attachment = { kind: 'detached', expiresAt, expiry };
     this.outbox.detach();
   }
 
   end(): void {
     this.#release();
+    this.#claimant = undefined;
     this.#attachment = { kind: 'ended' };
     this.#resumeDigest = undefined;
     this.#replacedDigest = undefined;
