@@ -57,10 +57,10 @@ export const LIMITS = {
     meaning: 'Message ids that a session remembers to drop repeats.',
   },
   ackWindow: {
-    default: Infinity,
+    default: 0,
     unit: 'count',
     meaning:
-      'Events that are sent to a session beyond the last that it acknowledged by `session.ack`; Infinity is no window.',
+      'Events that are sent to a session beyond the last that it acknowledged by `session.ack`; 0 is no window.',
   },
   maxJobSubscriptionsPerSession: {
     default: 1_000,
@@ -383,11 +383,16 @@ export const DEFAULT_LIMITS: Limits = Object.fromEntries(
   Object.entries(LIMITS).map(([name, rule]) => [name, rule.default]),
 ) as Record<LimitName, number>;
 
-/** The defaults with some of them replaced. Throws a RangeError for a limit that is not a positive number. */
+/**
+ * The defaults with some of them replaced. Throws a RangeError for a limit that is not a positive number, but for 0 where
+ * that is the default and means none.
+ */
 export function limitsWith(overrides: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(overrides)) {
     if (!Object.hasOwn(LIMITS, name)) throw new RangeError(`there is no limit named ${name}`);
-    if (!(value > 0)) throw new RangeError(`limit ${name} must be a positive number, not ${value}`);
+    const isNone = value === 0 && DEFAULT_LIMITS[name as LimitName] === 0;
+    if (!(value > 0) && !isNone)
+      throw new RangeError(`limit ${name} must be a positive number, not ${value}`);
   }
   return { ...DEFAULT_LIMITS, ...overrides };
 }

@@ -193,7 +193,8 @@ export class Outbox implements EventObserver {
 
   /** The last number that may be sent before the client acknowledges more. */
   get #windowEnd(): number {
-    return this.#acknowledged + this.#limits.ackWindow;
+    const { ackWindow } = this.#limits;
+    return ackWindow === 0 ? Infinity : this.#acknowledged + ackWindow;
   }
 
   #mayNotSend(): boolean {

@@ -58,9 +58,9 @@ it('timestamps are RFC 3339 in UTC and follow their clock', async () => {
 });
 
 describe('limits (L7)', () => {
-  it('each have a positive default, a unit and a meaning', () => {
+  it('each have a positive default, or 0 where that means none, a unit and a meaning', () => {
     for (const [name, { default: value, unit, meaning }] of Object.entries(LIMITS)) {
-      expect(value, name).toBeGreaterThan(0);
+      expect(value > 0 || /; 0 is no /.test(meaning), name).toBe(true);
       expect(unit.length * meaning.length, name).toBeGreaterThan(0);
     }
     expect(DEFAULT_LIMITS).toMatchObject({
@@ -83,6 +83,10 @@ describe('limits (L7)', () => {
     ['toString', 1],
   ])('that make no sense are refused: %s of %d', (name, value) => {
     expect(() => limitsWith({ [name]: value })).toThrow(RangeError);
+  });
+
+  it('may be 0 where that means none', () => {
+    expect(limitsWith({ ackWindow: 0 })).toEqual(DEFAULT_LIMITS);
   });
 
   it('that are not named keep their defaults', () => {
