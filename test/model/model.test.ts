@@ -151,6 +151,20 @@ class End extends OfJob {
   }
 }
 
+class Checkpoint extends OfJob {
+  async act(model: Model, world: World): Promise<void> {
+    const job = this.chosen(model);
+    const mark = job.events.length;
+    await world.puppets.get(world.jobId(job)).ctx.checkpoint(mark);
+    job.checkpoint = mark;
+    model.happens(job, 'event.emit');
+  }
+
+  toString(): string {
+    return `job ${this.pick} makes a checkpoint`;
+  }
+}
+
 class Cancel extends OfSessionAndJob {
   async act(model: Model, world: World): Promise<void> {
     const [session, job] = [this.session(model), this.chosen(model)];
@@ -267,6 +281,11 @@ class Crash extends Checked {
     for (const session of model.sessions) if (session.connected) world.look(session);
     model.crash();
     await world.crash();
+    for (const job of model.running) {
+      const { attempt, resumedFrom } = world.puppets.get(world.jobId(job)).ctx;
+      expect(attempt).toBe(job.attempt);
+      expect(resumedFrom?.data).toBe(job.agent === 'sleeper' ? job.checkpoint : undefined);
+    }
   }
 
   toString(): string {
@@ -276,9 +295,12 @@ class Crash extends Checked {
 
 const any = fc.nat({ max: 30 });
 const steps = [
-  fc.tuple(any, fc.constantFrom<PuppetName>('mortal', 'phoenix')).map((given) => new Submit(...given)),
+  fc
+    .tuple(any, fc.constantFrom<PuppetName>('mortal', 'phoenix', 'sleeper'))
+    .map((given) => new Submit(...given)),
   any.map((pick) => new Say(pick)),
   any.map((pick) => new Say(pick)),
+  any.map((pick) => new Checkpoint(pick)),
   fc.tuple(any, fc.constantFrom('completed' as const, 'failed' as const)).map((given) => new End(...given)),
   fc.tuple(any, any).map((given) => new Cancel(...given)),
   fc.tuple(any, any).map((given) => new Watch(...given)),

@@ -4,6 +4,7 @@
  */
 import type { PuppetName } from './puppets.js';
 
+/** `event.emit` is a checkpoint, to those who did not ask for that type, or the beginning of a further attempt. */
 export type Label =
   'job.accepted' | 'job.started' | 'log' | 'event.emit' | 'job.completed' | 'job.failed' | 'job.cancelled';
 
@@ -13,6 +14,8 @@ export interface ModelJob {
   readonly owner: ModelSession;
   status: 'running' | 'completed' | 'failed' | 'cancelled';
   attempt: number;
+  /** What its latest checkpoint holds. */
+  checkpoint: number | undefined;
   readonly events: Label[];
   readonly told: Set<ModelSession>;
 }
@@ -55,6 +58,7 @@ export class Model {
       owner,
       status: 'running',
       attempt: 1,
+      checkpoint: undefined,
       events: [],
       told: new Set([owner]),
     };

@@ -7,8 +7,8 @@ export interface Puppet {
   fail(): void;
 }
 
-/** `mortal` fails with its runtime, `phoenix` is started again from its arguments. */
-export type PuppetName = 'mortal' | 'phoenix';
+/** `mortal` fails with its runtime, `phoenix` is started again, `sleeper` goes on from its latest checkpoint. */
+export type PuppetName = 'mortal' | 'phoenix' | 'sleeper';
 
 export class Puppets {
   /** By job id: the latest attempt of each. */
@@ -30,10 +30,14 @@ export class Puppets {
   }
 
   agents(): Agent[] {
-    return [this.#define('mortal', 'fail'), this.#define('phoenix', 'restart')];
+    return [
+      this.#define('mortal', 'fail'),
+      this.#define('phoenix', 'restart'),
+      this.#define('sleeper', 'resume'),
+    ];
   }
 
-  #define(name: PuppetName, recovery: 'fail' | 'restart'): Agent {
+  #define(name: PuppetName, recovery: Agent['recovery']): Agent {
     return defineAgent({
       name,
       version: '1.0.0',

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type Runtime } from '../../src/index.js';
 import { decodeFrame, type AnyEnvelope } from '../../src/protocol/envelope.js';
-import { Puppets } from '../model/puppets.js';
+import { Puppets, type PuppetName } from '../model/puppets.js';
 import type { Bench } from '../runtime/bench.js';
 import { DATA, lives } from '../runtime/lives.js';
 import { Random } from './random.js';
@@ -13,6 +13,7 @@ import { SimulatedClient } from './simulated-client.js';
 
 const STEPS = Number(process.env['SIMULATION_STEPS'] ?? 10_000);
 const SEED = Number(process.env['SIMULATION_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+const AGENTS: readonly PuppetName[] = ['mortal', 'phoenix', 'sleeper'];
 const CLIENTS = 12;
 const PRINCIPALS = ['ada', 'bob'];
 const JOBS_AT_ONCE = 6;
@@ -141,7 +142,7 @@ class Simulation {
   #submit(client: SimulatedClient): void {
     if (client.unanswered + client.unfinished.length >= JOBS_AT_ONCE) return;
     const key = this.random.chance(0.5) ? `key ${(this.#keys += 1)}` : undefined;
-    client.submit(this.random.chance(0.5) ? 'mortal' : 'phoenix', key);
+    client.submit(this.random.pick(AGENTS) ?? 'mortal', key);
   }
 
   #cancel(client: SimulatedClient): void {
@@ -168,6 +169,7 @@ class Simulation {
     const roll = this.random.below(10);
     if (roll === 0) puppet.fail();
     else if (roll < 3) puppet.finish();
+    else if (roll === 3) void puppet.ctx.checkpoint(roll).catch(() => undefined);
     else for (let line = 0; line < roll; line += 1) puppet.ctx.log('info', `line ${line}`);
   }
 }
