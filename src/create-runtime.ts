@@ -1,5 +1,6 @@
 /** Puts a runtime together from its parts. */
 import type { Agent } from './agents/agent.js';
+import type { Tool } from './agents/define-tool.js';
 import { executeAgent } from './agents/execute.js';
 import { serve } from './dialects/serve.js';
 import type { Inventory } from './protocol/inventory.js';
@@ -13,10 +14,13 @@ import type { Recovery } from './runtime/recovery.js';
 import { recheckAll } from './runtime/standing.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
 import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
+import type { Models } from './runtime/model-route.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
 import { CLOSE_CODES, type Transport } from './transport/transport.js';
 import { VERSION } from './version.js';
+
+export type Unleased = 'everything' | 'nothing';
 
 export interface RuntimeOptions {
   readonly agents?: readonly Agent[];
@@ -32,6 +36,15 @@ export interface RuntimeOptions {
   readonly heartbeatRecovery?: 'fail' | 'block';
   /** How far principals are trusted of whom their authenticator does not say; see `TRUST`. Default `trusted`. */
   readonly trust?: TrustLevel;
+  /** What agents may call by `ctx.tools.call`. */
+  readonly tools?: readonly Tool[];
+  /** What `ctx.model.use` knows of models. */
+  readonly models?: Models;
+  /**
+   * What jobs may do under capabilities that their lease does not name, or without a lease: what may do `everything` is
+   * bounded by its worker profile only. Default: agents in this process `everything`, agents elsewhere `nothing`.
+   */
+  readonly unleased?: { readonly inProcess?: Unleased; readonly remote?: Unleased };
   /** What the runtime says it is. Default this package and its version. */
   readonly identity?: { readonly kind: string; readonly version: string };
   /** Gives each job that asks for it, by its lease, a credential of its own. Default none. */
@@ -91,8 +104,14 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     trust: options.trust ?? 'trusted',
     execute: executeAgent,
     credentials: options.credentials,
+    models: options.models ?? {},
+    unnamed: {
+      inProcess: options.unleased?.inProcess === 'nothing' ? 'refuse' : 'allow',
+      remote: options.unleased?.remote === 'everything' ? 'allow' : 'refuse',
+    },
   });
   for (const agent of options.agents ?? []) engine.registry.register(agent);
+  for (const tool of options.tools ?? []) engine.tools.register(tool);
   return {
     register: (agent) => {
       engine.registry.register(agent);

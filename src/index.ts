@@ -11,17 +11,23 @@ export type {
   ChunkedResultOptions,
   DelegateOptions,
   InputStream,
+  FileEntry,
+  FileInfo,
+  GuardedFiles,
   JobContext,
   JobStream,
   Json,
   LeaseView,
   LogLevel,
+  ModelChoice,
   Progress,
   RecoveryPolicy,
   ResultChunk,
   ResultOptions,
   ResultStream,
   ResumePoint,
+  ShellOptions,
+  ShellResult,
   StreamedResult,
   StreamOptions,
 } from './agents/agent.js';
@@ -35,12 +41,14 @@ export type {
 } from './agents/questions.js';
 export type { ResultSoFar } from './agents/replayed-result.js';
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
+export { defineTool, type Tool, type ToolDefinition } from './agents/define-tool.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
 export { TRUST_LEVELS, type TrustLevel } from './protocol/trust-level.js';
 export { listen, type ListenOptions, type Server } from './listen.js';
 export type { ArtifactSource } from './protocol/artifact-parts.js';
 export { amountFromNumber, formatAmount, parseAmount } from './protocol/cost-budget.js';
 export { ArcpError, ERRORS, type ErrorCode } from './protocol/errors.js';
+export { profileForRole, type WorkerProfile, type WorkerRole } from './protocol/worker-profile.js';
 export type { Inventory, InventoryEntry } from './protocol/inventory.js';
 export type { ArtifactRef } from './protocol/payloads/artifacts.js';
 export {
@@ -62,6 +70,7 @@ export type {
 } from './runtime/credentials/provisioner.js';
 export { DEFAULT_LIMITS, LIMITS, type Limits } from './runtime/limits.js';
 export type { Logger, LogFields } from './runtime/logger.js';
+export type { Models } from './runtime/model-route.js';
 export type { Recovery } from './runtime/recovery.js';
 export { TRUST } from './runtime/trust.js';
 export { memoryStore } from './store/memory.js';

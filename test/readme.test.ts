@@ -41,7 +41,14 @@ describe('README.md', () => {
   const examples = examplesIn('README.md');
 
   it('has its examples', () => {
-    expect(examples.map(({ name }) => name)).toEqual(['host', 'invoke', 'agent', 'asking', 'testing']);
+    expect(examples.map(({ name }) => name)).toEqual([
+      'host',
+      'invoke',
+      'agent',
+      'guarded',
+      'asking',
+      'testing',
+    ]);
   });
 
   it.each(examples)('has an example that compiles: $name', (example) => {

@@ -18,6 +18,7 @@ import type {
 import type { StreamKind } from '../protocol/payloads/streams.js';
 import type { ValueStream } from '../protocol/value-stream.js';
 import type { ResultSoFar } from './replayed-result.js';
+import type { WorkerProfile, WorkerRole } from '../protocol/worker-profile.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -39,6 +40,10 @@ export interface Agent<Input = unknown> {
   readonly recovery: RecoveryPolicy;
   /** Whether clients may open streams into its jobs; see `JobContext.input`. */
   readonly takesInput: boolean;
+  /** What its jobs may do, beside what their leases say; less where their parents have less. Default: that of `general`. */
+  readonly profile?: WorkerProfile | undefined;
+  /** Whether it runs outside of this process: without a lease its jobs may do nothing guarded (decision 26). */
+  readonly remote?: boolean | undefined;
   /** The module to load in a worker thread, for agents that compute without yielding. */
   readonly worker: string | undefined;
   run(input: Input, ctx: JobContext): unknown;
@@ -144,6 +149,30 @@ export interface JobContext {
    * Throws INVALID_ARGUMENT, ALREADY_EXISTS or RESOURCE_EXHAUSTED.
    */
   openStream(options: StreamOptions): JobStream;
+  /** What the job may do beside what its lease says. */
+  readonly profile: WorkerProfile;
+  /**
+   * Asks whether the lease and the profile allow an act: await it before every guarded act that does not go through the
+   * members below. `capability` is one of the lease's (`fs.read`, `net.fetch`, …) or a vendor's name. Resolves with the
+   * target in its canonical form, which is the one to act on; of a path, links are followed first.
+   * Rejects with PERMISSION_DENIED, LEASE_EXPIRED, LEASE_REVOKED or BUDGET_EXHAUSTED, with both in its details.
+   */
+  authorize(capability: string, target: string): Promise<string>;
+  /** Files and folders that the lease covers. */
+  readonly fs: GuardedFiles;
+  /** `fetch` of what the lease covers, every redirect included; http and https. */
+  fetch(input: string | URL, init?: RequestInit): Promise<Response>;
+  /** The tools of this runtime. */
+  readonly tools: {
+    /** What the tool returns, as JSON. Rejects with NOT_FOUND, with what refuses it, or with what the tool threw. */
+    call(name: string, args?: unknown): Promise<unknown>;
+  };
+  readonly model: {
+    /** Lets the job use a model: this one, or without a name the one of its profile's route. Its children inherit it. */
+    use(model?: string): Promise<ModelChoice>;
+  };
+  /** Runs a program, as far as the profile's shell policy goes. Its exit code is a value; no shell reads the words. */
+  shell(argv: readonly string[], options?: ShellOptions): Promise<ShellResult>;
   /** Starts a child job. Rejects when it is refused; how the child ends is a value, see `ChildJob.outcome`. */
   delegate(target: string, options?: DelegateOptions): Promise<ChildJob>;
   /**
@@ -175,6 +204,63 @@ export interface JobContext {
   guidance(): Promise<readonly Guidance[]>;
   /** Resolves once everything that this job has emitted so far is committed: await it in loops that emit a lot. */
   flushed(): Promise<void>;
+}
+
+/** Rejections have wire codes: NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, …, and the system's error as their cause. */
+export interface GuardedFiles {
+  /** `maxBytes`: default 64 MiB; a larger file rejects with RESOURCE_EXHAUSTED. */
+  readFile(path: string, options?: { readonly maxBytes?: number }): Promise<Uint8Array>;
+  /** The same for UTF-8. */
+  readText(path: string, options?: { readonly maxBytes?: number }): Promise<string>;
+  /** Replaces the file, or appends to it. `exclusive`: rejects where there is one. */
+  writeFile(
+    path: string,
+    data: string | Uint8Array,
+    options?: { readonly append?: boolean; readonly exclusive?: boolean },
+  ): Promise<void>;
+  /** By name. At most 100,000 entries. */
+  readdir(path: string): Promise<FileEntry[]>;
+  /** Of what a link leads to. */
+  stat(path: string): Promise<FileInfo>;
+  mkdir(path: string, options?: { readonly recursive?: boolean }): Promise<void>;
+  /** Removes a file, a link, an empty folder, or with `recursive` a tree. */
+  rm(path: string, options?: { readonly recursive?: boolean }): Promise<void>;
+}
+
+export interface FileEntry {
+  readonly name: string;
+  readonly kind: 'file' | 'folder' | 'link' | 'other';
+}
+
+export interface FileInfo {
+  readonly kind: FileEntry['kind'];
+  /** Bytes. */
+  readonly size: number;
+  /** RFC 3339. */
+  readonly modifiedAt: string;
+}
+
+export interface ModelChoice {
+  readonly model: string;
+  readonly provider: string | null;
+}
+
+export interface ShellOptions {
+  /** Default: that of the process. */
+  readonly cwd?: string;
+  /** Default 60,000; then it is stopped, and the call rejects with DEADLINE_EXCEEDED. */
+  readonly timeoutMs?: number;
+  /** Of each output; default 1 MiB; beyond, it is stopped, and the call rejects with RESOURCE_EXHAUSTED. */
+  readonly maxOutputBytes?: number;
+  /** Beside PATH, HOME, LANG, LC_ALL, TZ and TMPDIR, which it has from this process. Not where the shell is read-only. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface ShellResult {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 export interface LeaseView {
@@ -290,6 +376,10 @@ export interface DelegateOptions {
    * else is DUPLICATE_KEY. Only such a child goes on when its parent is started again.
    */
   readonly key?: string;
+  /** What the child may do, within what its parent may: `{'fs.read': ['/data/**']}`. What it does not name it inherits. */
+  readonly leaseRequest?: Readonly<Record<string, unknown>>;
+  /** The child's worker profile, or a role; it is narrowed to its parent's. Default: what its agent declares. */
+  readonly profile?: WorkerRole | Partial<WorkerProfile>;
   /** Reserved out of the parent's remainder, e.g. `['USD:1.00']`; what is not spent comes back. Default: the parent's own counters. */
   readonly budget?: readonly string[];
   /** Cancels the child. The parent's own end always does. */

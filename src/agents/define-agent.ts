@@ -1,6 +1,8 @@
 import type { ZodType } from 'zod';
 import { formatAgentRef, parseAgentRef } from '../protocol/agent-ref.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { WorkerProfile, WorkerRole } from '../protocol/worker-profile.js';
+import { requestedProfile } from '../protocol/worker-profile-json.js';
 import type { Agent, JobContext, RecoveryPolicy } from './agent.js';
 
 /** What `defineAgent` takes. */
@@ -26,6 +28,11 @@ interface CommonDefinition<Input> {
   readonly recovery?: RecoveryPolicy;
   /** Whether clients may open streams into its jobs, which it reads from `ctx.input`. Default false. */
   readonly takesInput?: boolean;
+  /**
+   * What its jobs may do at most, as a role (see `profileForRole`) or with fields of its own. Default: `general`, which
+   * may do everything that its lease allows.
+   */
+  readonly profile?: WorkerRole | Partial<WorkerProfile>;
   /** What it returns is the job's inline result: JSON, or nothing after `ctx.openResult()`. */
   run(input: Input, ctx: JobContext): unknown;
 }
@@ -69,6 +76,7 @@ export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>)
     heartbeat: definition.heartbeat ?? 'auto',
     recovery: definition.recovery ?? 'fail',
     takesInput: definition.takesInput ?? false,
+    profile: definition.profile === undefined ? undefined : requestedProfile(definition.profile),
     worker: definition.worker === true ? definition.module : undefined,
     run: (input, ctx) => definition.run(input, ctx),
   };

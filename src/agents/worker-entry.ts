@@ -12,9 +12,15 @@ import type {
   ChildJob,
   ChildOutcome,
   DelegateOptions,
+  FileEntry,
+  FileInfo,
+  GuardedFiles,
   JobContext,
   ResultChunk,
+  ModelChoice,
+  ShellResult,
 } from './agent.js';
+import { guardedFetch } from './guarded/fetch.js';
 import { findAgent, type ModuleExports } from './find-agents.js';
 import { handled } from './handled.js';
 import { ResultLedger } from './result-ledger.js';
@@ -135,6 +141,14 @@ function newResultId(): string {
   return `${ID_PREFIXES.result}_${nanoid()}`;
 }
 
+function authorize(capability: string, target: string): Promise<string> {
+  return handled(call('authorize', capability, target) as Promise<string>);
+}
+
+function onFiles(method: keyof GuardedFiles, ...args: readonly unknown[]): Promise<unknown> {
+  return handled(call('fs', method, ...args));
+}
+
 const ctx: JobContext = {
   jobId: job.jobId,
   agent: job.agent,
@@ -204,6 +218,22 @@ const ctx: JobContext = {
   releaseArtifact: (artifact) => handled(call('releaseArtifact', artifact) as Promise<void>),
   artifactPart: (part) => handled(call('artifactPart', part) as Promise<ArtifactRef>),
   artifactPiece: (id, offset) => handled(call('artifactPiece', id, offset) as Promise<AgentArtifactPiece>),
+  profile: job.profile,
+  authorize,
+  fs: {
+    readFile: (...args) => onFiles('readFile', ...args) as Promise<Uint8Array>,
+    readText: (...args) => onFiles('readText', ...args) as Promise<string>,
+    writeFile: (...args) => onFiles('writeFile', ...args) as Promise<void>,
+    readdir: (...args) => onFiles('readdir', ...args) as Promise<FileEntry[]>,
+    stat: (...args) => onFiles('stat', ...args) as Promise<FileInfo>,
+    mkdir: (...args) => onFiles('mkdir', ...args) as Promise<void>,
+    rm: (...args) => onFiles('rm', ...args) as Promise<void>,
+  },
+  fetch: (input, init) =>
+    handled(guardedFetch((url) => authorize('net.fetch', url), stop.signal, input, init)),
+  tools: { call: (name, args) => handled(call('tool', name, args)) },
+  model: { use: (model) => handled(call('model', model) as Promise<ModelChoice>) },
+  shell: (argv, options) => handled(call('shell', argv, options) as Promise<ShellResult>),
   delegate: (...args) => handled(delegate(...args)),
   ask: (...args) => handled(call('ask', ...args)),
   choose: (...args) => handled(call('choose', ...args) as Promise<string>),

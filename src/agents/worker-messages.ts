@@ -1,4 +1,5 @@
 /** What the runtime and an agent in a worker thread say to each other. Everything is structured-cloneable. */
+import type { WorkerProfile } from '../protocol/worker-profile.js';
 import type { ErrorPayload } from '../protocol/errors.js';
 import type { Id } from '../protocol/ids.js';
 import type { StreamKind } from '../protocol/payloads/streams.js';
@@ -19,6 +20,7 @@ export interface WorkerJob {
   readonly attempt: number;
   readonly resumedFrom: ResumePoint | undefined;
   readonly resultSoFar: ResultSoFar | undefined;
+  readonly profile: WorkerProfile;
 }
 
 /** Methods of `JobContext` without an answer. */
@@ -30,6 +32,11 @@ export type CallMethod =
   | 'checkpoint'
   | 'flushed'
   | 'remaining'
+  | 'authorize'
+  | 'fs'
+  | 'tool'
+  | 'model'
+  | 'shell'
   | 'delegate'
   | 'childCancel'
   | 'childBytes'

@@ -9,6 +9,7 @@ import type {
   Agent,
   ChildJob,
   ChildOutcome,
+  GuardedFiles,
   JobContext,
   Json,
   StreamedResult,
@@ -92,6 +93,7 @@ class WorkerRun {
       attempt: ctx.attempt,
       resumedFrom: ctx.resumedFrom,
       resultSoFar: ctx.resultSoFar,
+      profile: ctx.profile,
     };
     this.#thread = new Worker(new URL('./worker-entry.js', import.meta.url), { workerData });
     this.outcome = new Promise((resolve, reject) => {
@@ -185,11 +187,24 @@ class WorkerRun {
         return this.#ctx.flushed();
       case 'remaining':
         return this.#ctx.lease.remaining();
+      case 'authorize':
+        return this.#ctx.authorize(...(args as Parameters<JobContext['authorize']>));
+      case 'fs': {
+        const [name, ...rest] = args as [keyof GuardedFiles, ...never[]];
+        const files: Record<keyof GuardedFiles, (...given: never[]) => Promise<unknown>> = this.#ctx.fs;
+        return files[name](...rest);
+      }
+      case 'tool':
+        return this.#ctx.tools.call(...(args as Parameters<JobContext['tools']['call']>));
+      case 'model':
+        return this.#ctx.model.use(...(args as Parameters<JobContext['model']['use']>));
+      // Here, and not in the thread, so that terminating the thread leaves no program behind.
+      case 'shell':
+        return this.#ctx.shell(...(args as Parameters<JobContext['shell']>));
       case 'delegate': {
-        const child = await this.#ctx.delegate(...(args as Parameters<JobContext['delegate']>));
+        const child = await this.#delegate(args as Parameters<JobContext['delegate']>);
         const number = this.#nextChild++;
         this.#children.set(number, child);
-        this.#place.lend();
         void child.outcome.then((outcome) => {
           this.#place.takeBack();
           this.#send({ kind: 'outcome', child: number, outcome: this.#plain(number, outcome) });
@@ -247,6 +262,17 @@ class WorkerRun {
       return await answer;
     } finally {
       this.#place.takeBack();
+    }
+  }
+
+  /** A delegation in the foreground waits for its child, so that the place is lent before it is asked for (P1). */
+  async #delegate(args: Parameters<JobContext['delegate']>): Promise<ChildJob> {
+    this.#place.lend();
+    try {
+      return await this.#ctx.delegate(...args);
+    } catch (error) {
+      this.#place.takeBack();
+      throw error;
     }
   }
 

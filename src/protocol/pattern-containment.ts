@@ -40,7 +40,7 @@ interface Pair {
   readonly outers: readonly Place[];
 }
 
-/** Whether there are such texts at all: none of a canonical form that doubles separators, or ends with one. */
+/** Which texts there are: of a form with a separator, none that is empty, doubles separators, or ends with one. */
 export interface Texts {
   /** The separator that is neither doubled nor at the end, but that the first character may be. */
   readonly separator?: number;
@@ -82,7 +82,7 @@ export function isContained(
   for (let pair = open.pop(); pair !== undefined; pair = open.pop()) {
     const instruction = inner.instructions[pair.inner];
     if (instruction === undefined) {
-      const isText = pair.last !== 'separator';
+      const isText = separator === undefined || (pair.last !== 'separator' && pair.last !== 'nothing');
       if (isText && !pair.outers.some(({ program, states }) => isEnd(program, states))) return false;
       continue;
     }

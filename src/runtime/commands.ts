@@ -17,6 +17,7 @@ import { listSchedules, schedule } from './schedule-commands.js';
 import { close, ping, sessionPing } from './session-commands.js';
 import { authenticateAgain } from './standing.js';
 import { backpressure, closeInput, failInput, feedInput, openInput } from './stream-commands.js';
+import { refreshLease, revokeLease } from './lease-commands.js';
 import {
   listing,
   resume,
@@ -80,5 +81,7 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['stream.chunk', feedInput],
   ['stream.close', closeInput],
   ['stream.error', failInput],
+  ['lease.refresh', refreshLease],
+  ['lease.revoked', revokeLease],
   ['nack', nacked],
 ]);

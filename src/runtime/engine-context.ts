@@ -2,17 +2,21 @@
 import type { Agent, ChildJob, DelegateOptions, JobContext } from '../agents/agent.js';
 import type { JobId } from '../protocol/ids.js';
 import type { MessageType } from '../protocol/messages.js';
+import type { UnnamedPolicy } from '../protocol/lease.js';
 import type { Store } from '../store/store.js';
 import type { Admission } from './admission.js';
 import type { ArtifactTable } from './artifact-table.js';
 import type { Clock } from '../clock.js';
 import type { Job } from './job.js';
 import type { LogContext } from './event-log.js';
+import type { GrantedLeases } from './granted-leases.js';
 import type { NewId } from './ids.js';
 import type { JobRun } from './job-run.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import type { StreamTable } from './stream-table.js';
+import type { Models } from './model-route.js';
+import type { ToolTable } from './tool-calls.js';
 
 /**
  * Calls the agent, in process or wherever it runs. `waits` is told when it has to wait for room there, and when it has
@@ -40,6 +44,12 @@ export interface EngineContext extends LogContext {
   /** What follows when a job falls silent (decision 7). */
   readonly heartbeatRecovery: 'fail' | 'block';
   readonly execute: Execute;
+  /** What a root job of this agent may do beside what its lease names (decision 26). */
+  readonly unnamed: (agent: Agent | undefined) => UnnamedPolicy;
+  readonly models: Models;
+  readonly tools: ToolTable;
+  /** The leases that were granted to jobs that are not over. */
+  readonly leases: GrantedLeases;
   /** Starts a child of a running job. Throws when it is refused. */
   readonly delegate: (parent: JobRun, target: string, options: DelegateOptions) => Promise<ChildJob>;
   /** Whether somebody who is there, or may come, could answer such a question of the job (decision 17). */

@@ -2,9 +2,10 @@
  * The engine of one runtime: takes requests for work, runs them as jobs, and tells sessions what happens.
  * It knows no socket, no database and no dialect.
  */
-import type { ChildJob, DelegateOptions } from '../agents/agent.js';
+import type { Agent, ChildJob, DelegateOptions } from '../agents/agent.js';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { UnnamedPolicy } from '../protocol/lease.js';
 import type { Inventory } from '../protocol/inventory.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
@@ -21,6 +22,7 @@ import { failed } from './ending.js';
 import type { Execute } from './engine-context.js';
 import type { EventLog, LogEvent } from './event-log.js';
 import { Forgetting } from './forgetting.js';
+import { GrantedLeases } from './granted-leases.js';
 import { IdempotencyKeys } from './idempotency.js';
 import type { NewId } from './ids.js';
 import { Intake, type IntakeContext } from './intake.js';
@@ -30,12 +32,14 @@ import type { JobRun } from './job-run.js';
 import { JobTable } from './job-table.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
+import type { Models } from './model-route.js';
 import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
 import { ScheduleTable } from './schedules.js';
 import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
+import { ToolTable } from './tool-calls.js';
 import { SubscriptionTable } from './subscriptions.js';
 import { noteSpending } from './tree-account.js';
 import { TRUST } from './trust.js';
@@ -53,6 +57,14 @@ export interface EngineOptions {
   readonly trust: TrustLevel;
   readonly execute: Execute;
   readonly credentials: CredentialProvisioner | undefined;
+  readonly unnamed: UnnamedCapabilities;
+  readonly models: Models;
+}
+
+/** What root jobs may do beside what their leases name, by where their agents run. */
+export interface UnnamedCapabilities {
+  readonly inProcess: UnnamedPolicy;
+  readonly remote: UnnamedPolicy;
 }
 
 export class Engine implements IntakeContext {
@@ -65,6 +77,9 @@ export class Engine implements IntakeContext {
   readonly heartbeatRecovery: 'fail' | 'block';
   readonly trust: TrustLevel;
   readonly execute: EngineOptions['execute'];
+  readonly leases: GrantedLeases;
+  readonly models: Models;
+  readonly tools = new ToolTable();
   readonly authenticators: ReadonlyMap<string, Authenticator>;
   readonly timestamps: Timestamps;
   readonly journal: Journal;
@@ -80,6 +95,7 @@ export class Engine implements IntakeContext {
   readonly intake: Intake;
   readonly forgetting: Forgetting;
   readonly schedules: ScheduleTable;
+  readonly #unnamed: UnnamedCapabilities;
   #state: 'recovering' | 'serving' | 'draining' | 'closed';
   #recovery: Promise<Recovery> | undefined;
   #drained: Promise<void> | undefined;
@@ -134,6 +150,9 @@ export class Engine implements IntakeContext {
       drop,
     });
     this.artifacts = new ArtifactTable(this);
+    this.leases = new GrantedLeases(this);
+    this.#unnamed = options.unnamed;
+    this.models = options.models;
     this.forgetting = new Forgetting(this);
     this.intake = new Intake(this);
     this.schedules = new ScheduleTable(this);
@@ -180,6 +199,10 @@ export class Engine implements IntakeContext {
     // Whoever approves for others may come at any time.
     if (type === 'permission.request' && !TRUST[origin.trust].grantsItself) return true;
     return this.sessions.couldReach(origin.principal, origin.sessionId, type);
+  }
+
+  unnamed(agent: Agent | undefined): UnnamedPolicy {
+    return agent?.remote === true ? this.#unnamed.remote : this.#unnamed.inProcess;
   }
 
   ended(run: JobRun): void {
@@ -257,6 +280,7 @@ export class Engine implements IntakeContext {
     const { job } = run;
     this.jobs.finished(job);
     this.admission.leave(run);
+    this.leases.ended(job);
     job.root.liveInTree -= 1;
     const { parent } = job.origin;
     if (parent === undefined) return;

@@ -175,6 +175,7 @@ export class Intake {
     signal?.addEventListener('abort', abort);
     void child.outcome.then(() => signal?.removeEventListener('abort', abort));
     await journal.flushed();
+    if (!job.origin.authority.profile.background) await child.outcome;
     return child;
   }
 
@@ -184,7 +185,7 @@ export class Intake {
     const { job } = parent;
     const { origin } = job;
     parent.refuseChildren();
-    const { task = '', arguments: given, budget, signal, key } = options;
+    const { task = '', arguments: given, budget, leaseRequest, profile, signal, key } = options;
     const context = given === undefined ? options.context : { ...options.context, arguments: given };
     checkText('delegation target', target);
     checkText('delegation task', task);
@@ -195,6 +196,8 @@ export class Intake {
       task,
       ...(context === undefined ? {} : { context }),
       ...(budget === undefined ? {} : { cost_budget: [...budget] }),
+      ...(leaseRequest === undefined ? {} : { lease_request: leaseRequest }),
+      ...(profile === undefined ? {} : { profile }),
     };
     const plain = JSON.parse(jsonText(asked, limits.maxNesting - DELEGATE_LEVELS)) as typeof asked;
     const delegation = key === undefined ? undefined : { key, request: requestFingerprint(plain) };
@@ -209,8 +212,9 @@ export class Intake {
         {
           agent: target,
           arguments: childArguments(task, plain.context),
-          leaseRequest: undefined,
+          leaseRequest: plain.lease_request,
           costBudget: budget,
+          profile: plain.profile,
           maxRuntimeMs: undefined,
           priority: origin.priority,
           traceId: origin.traceId,
@@ -322,8 +326,8 @@ export class Intake {
 
 /** What makes two requests the same (decision 11). */
 function fingerprintOf(request: JobRequest): string {
-  const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent } = request;
-  return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs);
+  const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent, profile } = request;
+  return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs, profile);
 }
 
 /** (K4) Throws DUPLICATE_KEY when the key stands for something else, RESOURCE_EXHAUSTED when there are too many keys. */

@@ -66,6 +66,14 @@ export class JobBudget {
     return this.#counters.remaining(currency) ?? 0n;
   }
 
+  /** Throws BUDGET_EXHAUSTED where a currency is used up in such a way that nothing may be done any more (decision 15). */
+  refuseExhausted(act: Readonly<Record<string, unknown>>): void {
+    const currency = this.#counters.exhausted();
+    if (currency === undefined) return;
+    const details = { ...act, currency };
+    throw new ArcpError('BUDGET_EXHAUSTED', `the budget of ${currency} is used up`, { details });
+  }
+
   /** What is left of each bounded currency. */
   remainders(): Budget {
     return this.#counters.remainders();

@@ -9,13 +9,14 @@ import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
 
 export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) => {
-  const { tool, arguments: args, cost_budget, lease_request, max_runtime_ms } = envelope.payload;
+  const { tool, arguments: args, cost_budget, lease_request, max_runtime_ms, profile } = envelope.payload;
   engine.intake.submit(session, {
     agent: tool,
     arguments: args,
     costBudget: cost_budget,
     leaseRequest: lease_request,
     maxRuntimeMs: max_runtime_ms,
+    profile,
     priority: envelope.priority ?? 'normal',
     traceId: envelope.trace_id,
     correlationId: envelope.id,
@@ -27,7 +28,8 @@ export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) =>
 };
 
 export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
-  const { target, task, context, cost_budget, lease_request, max_runtime_ms, delegate_id } = envelope.payload;
+  const { target, task, context, cost_budget, lease_request, max_runtime_ms, delegate_id, profile } =
+    envelope.payload;
   if (!session.extensions.has(OPT_IN.delegate)) {
     session.extensions.add(OPT_IN.delegate);
     engine.sessions.save(session);
@@ -46,6 +48,7 @@ export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelop
     costBudget: cost_budget,
     leaseRequest: lease_request,
     maxRuntimeMs: max_runtime_ms,
+    profile,
     priority: envelope.priority ?? parent?.origin.priority ?? 'normal',
     traceId: envelope.trace_id ?? parent?.origin.traceId ?? traceOf(context),
     correlationId: envelope.id,

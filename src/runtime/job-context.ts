@@ -9,6 +9,7 @@ import type {
   ArtifactReader,
   ChildJob,
   DelegateOptions,
+  GuardedFiles,
   Json,
   JobContext,
   JobStream,
@@ -20,6 +21,8 @@ import type {
   ResultStream,
   StreamOptions,
   ResumePoint,
+  ShellOptions,
+  ShellResult,
 } from '../agents/agent.js';
 import { artifactId, ArtifactResult, putArtifact, readArtifact } from '../agents/artifact-io.js';
 import { handled } from '../agents/handled.js';
@@ -41,9 +44,11 @@ import type { MessageType, Payload } from '../protocol/messages.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
 import { putForJob } from './job-artifacts.js';
+import type { WorkerProfile } from '../protocol/worker-profile.js';
 import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
 import { COST_REMAINING, costMetric } from './cost-metric.js';
 import { keepCheckpoint } from './checkpoints.js';
+import { GuardedActs } from './guarded-acts.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
 import { ask, choose, requestBudget, requestPermission } from './questions/asking.js';
@@ -55,6 +60,7 @@ export function createJobContext(run: JobRun, context: EngineContext): JobContex
 class RunningJobContext implements JobContext {
   readonly #run: JobRun;
   readonly #context: EngineContext;
+  #guarded: GuardedActs | undefined;
 
   constructor(run: JobRun, context: EngineContext) {
     this.#run = run;
@@ -304,6 +310,38 @@ class RunningJobContext implements JobContext {
   async #ask<T>(question: () => Promise<T>): Promise<T> {
     if (this.#interruption !== undefined) await this.#interruption;
     return question();
+  }
+
+  get profile(): WorkerProfile {
+    return this.#run.job.origin.authority.profile;
+  }
+
+  get #acts(): GuardedActs {
+    return (this.#guarded ??= new GuardedActs(this.#run, this.#context, this, () => this.#interruption));
+  }
+
+  authorize(capability: string, target: string): Promise<string> {
+    return handled(this.#acts.authorize(capability, target));
+  }
+
+  get fs(): GuardedFiles {
+    return this.#acts.fs;
+  }
+
+  fetch(input: string | URL, init?: RequestInit): Promise<Response> {
+    return handled(this.#acts.fetch(input, init));
+  }
+
+  get tools(): JobContext['tools'] {
+    return this.#acts.tools;
+  }
+
+  get model(): JobContext['model'] {
+    return this.#acts.model;
+  }
+
+  shell(argv: readonly string[], options?: ShellOptions): Promise<ShellResult> {
+    return handled(this.#acts.shell(argv, options));
   }
 
   flushed(): Promise<void> {

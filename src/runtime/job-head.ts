@@ -4,6 +4,7 @@ import type { JobId, SessionId } from '../protocol/ids.js';
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { Priority } from '../protocol/priority.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
+import type { WorkerProfile } from '../protocol/worker-profile.js';
 import type { Job, OccurrenceOf } from './job.js';
 
 export interface JobHead {
@@ -27,6 +28,7 @@ export interface JobHead {
   readonly arguments: unknown;
   /** As it was asked for. */
   readonly lease?: Readonly<Record<string, unknown>> | undefined;
+  readonly profile?: WorkerProfile | undefined;
   /** Its own and its ancestors'; the budget apart. */
   readonly bounds?: StoredBounds | undefined;
   readonly key?: RememberedKey | undefined;
@@ -62,11 +64,12 @@ export function headText(
   origin: Omit<Job['origin'], 'budget'>,
   rest: Pick<JobHead, 'arguments' | 'lease' | 'key'>,
 ): string {
-  const { id: _id, parent, bounds, ...plain } = origin;
+  const { id: _id, parent, bounds, authority, ...plain } = origin;
   const head: JobHead = {
     ...plain,
     parentId: parent?.id,
     bounds: storedBounds(bounds),
+    profile: authority.profile,
     ...rest,
   };
   return JSON.stringify(head);

@@ -43,7 +43,12 @@ export function payloadOf({ body }: Pick<StoredRecord, 'body'>): unknown {
   return (JSON.parse(`{${body}`) as { readonly payload: unknown }).payload;
 }
 
-export async function readHistory(store: Store, log: string): Promise<JobHistory> {
+/** @param note is told of every record on the way */
+export async function readHistory(
+  store: Store,
+  log: string,
+  note?: (record: StoredRecord) => void,
+): Promise<JobHistory> {
   let state: JobState = 'accepted';
   let heartbeats = 0;
   let attempts = 1;
@@ -54,6 +59,7 @@ export async function readHistory(store: Store, log: string): Promise<JobHistory
   for await (const record of recordsOf(store, log)) {
     const { type, seq } = record;
     asked.note(record);
+    note?.(record);
     if (type === 'job.started') state = 'running';
     if (type === 'job.result_chunk') hasStreamed = true;
     if (type === 'job.checkpoint') checkpointSeq = seq;

@@ -82,6 +82,7 @@ function questionsFor({ principal }: Viewer, job: Job, jobs: Listed): readonly O
 }
 
 function listing({ id, agent, shownState, origin, log }: Job): Page['jobs'][number] {
+  const { role, permissions, shell } = origin.authority.profile;
   return {
     job_id: id,
     agent,
@@ -91,6 +92,7 @@ function listing({ id, agent, shownState, origin, log }: Job): Page['jobs'][numb
     ...(origin.schedule === undefined ? {} : { schedule_id: origin.schedule.id }),
     trace_id: origin.traceId,
     last_event_seq: log.order.lastNumber,
+    profile: { role, permissions, shell },
   };
 }
 

@@ -16,17 +16,20 @@ import { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
 import type { JobState } from '../protocol/job-state.js';
 import { requestedLease } from '../protocol/lease.js';
+import { DEFAULT_PROFILE } from '../protocol/worker-profile.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
 import { FIRST_ATTEMPT, type Attempt } from './attempt.js';
 import { checkpointData } from './checkpoints.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
 import { Job } from './job.js';
+import { isAboutLease, JobAuthority } from './job-authority.js';
 import { JobBudget } from './job-budget.js';
 import { parseHead, restoredBounds, type JobHead } from './job-head.js';
-import { readHistory, recordsOf, resultSoFar, type JobHistory } from './job-history.js';
+import { payloadOf, readHistory, recordsOf, resultSoFar, type JobHistory } from './job-history.js';
 import { JobRun } from './job-run.js';
 import { checkpointId } from './message-places.js';
+import { modelOf } from './model-route.js';
 import { withdrawOpen } from './questions/job-questions.js';
 import type { RecordedQuestion } from './questions/question.js';
 import { endOpenStreams, restoreInputs } from './stream-recovery.js';
@@ -74,7 +77,9 @@ export function keptJob(
   const id = log as JobId;
   const parent = head.parentId === undefined ? undefined : jobs.get(head.parentId)?.job;
   const ended = endOf({ type, body });
-  const { arguments: _arguments, key, parentId: _parentId, bounds, ...origin } = head;
+  const { arguments: _arguments, key, parentId: _parentId, bounds: stored, profile, ...origin } = head;
+  const bounds = restoredBounds(stored);
+  const model = parent && modelOf(parent.origin.authority, engine.models);
   const job = new Job(
     {
       ...origin,
@@ -85,7 +90,8 @@ export function keptJob(
       delegateId: origin.delegateId,
       parent,
       budget: ended === undefined ? budgetOf(head, parent) : JobBudget.unbounded,
-      bounds: restoredBounds(bounds),
+      bounds,
+      authority: new JobAuthority(bounds, profile ?? DEFAULT_PROFILE, model),
     },
     engine,
   );
@@ -136,7 +142,10 @@ export async function goOn(
   const verdicts = new Map<Job, Verdict>();
   for (const kept of jobs.values()) {
     if (kept.ended !== undefined) continue;
-    const history = await readHistory(engine.store, kept.job.id);
+    const history = await readHistory(engine.store, kept.job.id, (record) => {
+      // The leases that it was granted.
+      if (isAboutLease(record.type)) kept.job.origin.authority.apply(record.type, payloadOf(record));
+    });
     kept.job.restore(history.state, history.heartbeats);
     verdicts.set(kept.job, await judge(engine, kept, history, verdicts));
   }
@@ -164,6 +173,7 @@ export async function goOn(
     await endOpenStreams(engine, kept.job, true);
     const run = new JobRun(kept.job, agent, kept.head.arguments, engine, attempt);
     if (questions.length > 0) run.questions.restore(questions);
+    engine.leases.restored(kept.job);
     await restoreInputs(engine, run);
     runs.push({ run, recoveries });
   }

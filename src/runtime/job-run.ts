@@ -14,8 +14,10 @@ import type { Agent, ResumePoint } from '../agents/agent.js';
 import type { ResultSoFar } from '../agents/replayed-result.js';
 import { ResultLedger } from '../agents/result-ledger.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { Capability } from '../protocol/lease-capability.js';
 import type { MessageType } from '../protocol/messages.js';
 import { refuseOversize } from './agent-output.js';
+import { checkedArguments } from './checked-arguments.js';
 import type { Timer } from '../clock.js';
 import { cancelled, completed, failed, type Ending } from './ending.js';
 import { FIRST_ATTEMPT, JOB_RESTARTED, type Attempt, type Restarted } from './attempt.js';
@@ -33,6 +35,9 @@ import type { RecordedQuestion } from './questions/question.js';
 export type StopReason =
   | { readonly kind: 'cancel'; readonly reason: string | undefined }
   | { readonly kind: 'fail'; readonly error: ArcpError };
+
+/** What is to be done, for the details of a refusal. */
+type GuardedAct = Readonly<Record<'capability' | 'target', string>>;
 
 type Phase =
   /** For its first event to be committed, and then for room; a further attempt for its time. */
@@ -157,10 +162,36 @@ export class JobRun {
     throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} has ended: it cannot delegate any more`);
   }
 
+  /**
+   * The target in the form in which to act on it. Every guarded act asks here first (L4).
+   * Throws FAILED_PRECONDITION, LEASE_EXPIRED, LEASE_REVOKED, BUDGET_EXHAUSTED, PERMISSION_DENIED or INVALID_ARGUMENT.
+   */
+  authorize(capability: Capability, target: string): string {
+    this.#refuseAct({ capability, target });
+    return this.job.origin.authority.check(capability, target, this.#context.clock.now());
+  }
+
+  /** `authorize` for all targets that a pattern matches, the profile apart. */
+  authorizeAll(capability: Capability, pattern: string): void {
+    this.#refuseAct({ capability, target: pattern });
+    this.job.origin.authority.checkAll(capability, pattern, this.#context.clock.now());
+  }
+
+  /** Throws where nothing guarded may be done any more, whatever it is. */
+  #refuseAct(act: GuardedAct): void {
+    if (!this.isLive)
+      throw new ArcpError(
+        'FAILED_PRECONDITION',
+        `job ${this.job.id} has ended: its agent cannot act any more`,
+      );
+    this.refuseExpired(act);
+    this.job.origin.budget.refuseExhausted(act);
+  }
+
   /** Throws LEASE_EXPIRED when the lease has run out, be the timer that says so late or not (L4). */
-  refuseExpired(): void {
+  refuseExpired(act?: GuardedAct): void {
     const { expiresAt } = this.job.origin.bounds;
-    if (expiresAt !== undefined && expiresAt <= this.#context.clock.now()) throw leaseExpired();
+    if (expiresAt !== undefined && expiresAt <= this.#context.clock.now()) throw leaseExpired(act);
   }
 
   onEvent(event: LogEvent): void {
@@ -264,7 +295,7 @@ export class JobRun {
     let input: unknown;
     try {
       this.refuseExpired();
-      input = checkedInput(this.#agent, this.#input());
+      input = checkedArguments(this.#agent.input, this.#input());
       if (!this.isResumable) this.#arguments = undefined;
     } catch (error) {
       this.#finish(failed(error));
@@ -553,8 +584,8 @@ function didNotEnd(agent: string, deadlineMs: number): ArcpError {
   return new ArcpError('ABORTED', `${agent} did not end within ${deadlineMs} ms`, { details });
 }
 
-function leaseExpired(): ArcpError {
-  return new ArcpError('LEASE_EXPIRED', 'the lease has run out');
+function leaseExpired(act?: GuardedAct): ArcpError {
+  return new ArcpError('LEASE_EXPIRED', 'the lease has run out', { details: act });
 }
 
 /** Promises of any make count. Throws what looking at the value throws. */
@@ -565,19 +596,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
       value !== null &&
       typeof (value as { readonly then?: unknown }).then === 'function')
   );
-}
-
-/** Complaints of a schema that are told; more help nobody. */
-const MAX_ISSUES = 20;
-
-/** What the agent's schema makes of the arguments. Throws INVALID_ARGUMENT, or what a broken schema throws. */
-function checkedInput(agent: Agent, args: unknown): unknown {
-  if (agent.input === undefined) return args;
-  const checked = agent.input.safeParse(args);
-  if (checked.success) return checked.data;
-  const issues = checked.error.issues
-    .slice(0, MAX_ISSUES)
-    .map(({ path, message }) => ({ path: ['arguments', ...path].map(String).join('.'), message }));
-  const [first = { path: 'arguments', message: 'does not fit' }] = issues;
-  throw new ArcpError('INVALID_ARGUMENT', `${first.path}: ${first.message}`, { details: { issues } });
 }

@@ -22,6 +22,7 @@ import {
 } from './event-log.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Ending } from './ending.js';
+import type { JobAuthority } from './job-authority.js';
 import type { JobBudget } from './job-budget.js';
 import { JobTrust } from './trust.js';
 import type { RememberedKey } from './job-head.js';
@@ -53,6 +54,8 @@ export interface JobOrigin {
   readonly lease?: Readonly<Record<string, unknown>> | undefined;
   /** What its lease bounds, its ancestors' leases included; the budget apart. */
   readonly bounds: LeaseBounds;
+  /** What it may do, beyond its budget; its `bounds` are the same. */
+  readonly authority: JobAuthority;
   /** How often it must show a sign of life. */
   readonly heartbeatMs: number;
   /** What becomes of a charge above what is left of its budget. */

@@ -186,6 +186,16 @@ export const LIMITS = {
     meaning: 'Keys that one job delegates under; their children are kept until it ends.',
   },
   maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
+  maxLeasesPerJob: {
+    default: 256,
+    unit: 'count',
+    meaning: 'Leases that are granted to one job while it runs, the expired and revoked ones included.',
+  },
+  maxGrantedLeaseMs: {
+    default: 86_400_000,
+    unit: 'ms',
+    meaning: 'How far in the future a granted lease may end, when it is granted and when it is extended.',
+  },
   maxLiveJobsPerTree: {
     default: 1_000,
     unit: 'count',

@@ -5,6 +5,7 @@ import { ArcpError } from '../protocol/errors.js';
 import { describeIssues } from '../protocol/issues.js';
 import { requestedLease } from '../protocol/lease.js';
 import { MESSAGES, type Payload } from '../protocol/messages.js';
+import { requestedProfile } from '../protocol/worker-profile-json.js';
 import type { Priority } from '../protocol/priority.js';
 import { childArguments, type Submission } from './submission.js';
 
@@ -23,6 +24,7 @@ export interface ScheduledCommand extends Circumstances {
   readonly leaseRequest?: Readonly<Record<string, unknown>> | undefined;
   readonly costBudget?: readonly string[] | undefined;
   readonly maxRuntimeMs?: number | undefined;
+  readonly profile?: unknown;
 }
 
 /**
@@ -35,6 +37,7 @@ export function readCommand(
 ): ScheduledCommand {
   const command = { ...circumstances, ...asked(type, payload) };
   parseAgentRef(command.agent);
+  if (command.profile !== undefined && command.profile !== null) requestedProfile(command.profile);
   requestedLease({ lease_request: command.leaseRequest, cost_budget: command.costBudget });
   return command;
 }
@@ -55,8 +58,9 @@ function bounds({
   lease_request,
   cost_budget,
   max_runtime_ms,
-}: Pick<Payload<'tool.invoke'>, 'lease_request' | 'cost_budget' | 'max_runtime_ms'>) {
-  return { leaseRequest: lease_request, costBudget: cost_budget, maxRuntimeMs: max_runtime_ms };
+  profile,
+}: Pick<Payload<'tool.invoke'>, 'lease_request' | 'cost_budget' | 'max_runtime_ms' | 'profile'>) {
+  return { leaseRequest: lease_request, costBudget: cost_budget, maxRuntimeMs: max_runtime_ms, profile };
 }
 
 /** Throws INVALID_ARGUMENT and says where in `job` it is. */
@@ -67,12 +71,13 @@ function read<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.out
 }
 
 export function submissionOf({ type: _type, ...command }: ScheduledCommand): Submission {
-  const { leaseRequest, costBudget, maxRuntimeMs, traceId } = command;
+  const { leaseRequest, costBudget, maxRuntimeMs, profile, traceId } = command;
   return {
     ...command,
     leaseRequest,
     costBudget,
     maxRuntimeMs,
+    profile,
     traceId,
     causationId: undefined,
     parent: undefined,

@@ -10,11 +10,20 @@ import { ArcpError } from '../protocol/errors.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
 import { requestedLease, rootBounds, type LeaseBounds } from '../protocol/lease.js';
 import { inheritBounds, leaseSubset } from '../protocol/lease-subset.js';
+import {
+  DEFAULT_PROFILE,
+  deriveChild,
+  narrowProfile,
+  type WorkerProfile,
+} from '../protocol/worker-profile.js';
+import { requestedProfile } from '../protocol/worker-profile-json.js';
 import type { EngineContext } from './engine-context.js';
 import { newTraceId } from './ids.js';
+import { modelOf } from './model-route.js';
 import { headText, type RememberedKey } from './job-head.js';
 import type { Priority } from '../protocol/priority.js';
 import { Job, type JobOrigin, type OccurrenceOf } from './job.js';
+import { JobAuthority } from './job-authority.js';
 import { JobBudget } from './job-budget.js';
 import type { AgentRegistry } from './registry.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
@@ -29,6 +38,8 @@ export interface Submission {
   readonly leaseRequest: Readonly<Record<string, unknown>> | undefined;
   /** The older way to ask for a budget; `leaseRequest` wins over it. */
   readonly costBudget: readonly string[] | undefined;
+  /** The worker profile that is asked for, as it came. */
+  readonly profile: unknown;
   /** How long the agent may run. */
   readonly maxRuntimeMs: number | undefined;
   readonly priority: Priority;
@@ -76,7 +87,7 @@ export function childArguments(task: string, context: unknown): unknown {
   return { task, context };
 }
 
-/** Throws INVALID_ARGUMENT, INVALID_REQUEST, LEASE_SUBSET_VIOLATION, BUDGET_EXHAUSTED or RESOURCE_EXHAUSTED. */
+/** Throws PERMISSION_DENIED, INVALID_ARGUMENT, INVALID_REQUEST, LEASE_SUBSET_VIOLATION, BUDGET_EXHAUSTED or RESOURCE_EXHAUSTED. */
 export function prepareJob(
   submission: Submission,
   requester: Requester,
@@ -103,15 +114,20 @@ export function prepareJob(
   } else {
     checkPlaceInTree(parent, context);
   }
-  const bounds = parent === undefined ? rootBounds(lease, 'allow') : boundsOfChild(asked, parent);
+  const agent = resolve(registry, ref);
+  const known = agent instanceof ArcpError ? undefined : agent;
+  const name = known === undefined ? submission.agent : `${known.name}@${known.version}`;
+  parent?.origin.authority.check('agent.delegate', name, context.clock.now());
+  const profile = profileOf(submission, known, parent);
+  const bounds =
+    parent === undefined ? rootBounds(lease, context.unnamed(known)) : boundsOfChild(asked, parent);
   const budget =
     parent === undefined && asked.budget === undefined
       ? JobBudget.unbounded
       : new JobBudget(asked.budget ?? new Map(), budgetPolicy, parent?.origin.budget);
-  const agent = resolve(registry, ref);
   const origin: JobOrigin = {
     id: submission.scheduled?.jobId ?? context.newId('job'),
-    agent: agent instanceof ArcpError ? submission.agent : `${agent.name}@${agent.version}`,
+    agent: name,
     principal,
     quota,
     sessionId,
@@ -127,6 +143,7 @@ export function prepareJob(
     budget,
     lease: lease?.asked,
     bounds,
+    authority: new JobAuthority(bounds, profile, parent && modelOf(parent.origin.authority, context.models)),
     heartbeatMs,
     budgetPolicy,
     trust: parent?.origin.trust ?? requester.trust,
@@ -137,6 +154,18 @@ export function prepareJob(
     : undefined;
   const job = new Job(origin, context, { head });
   return { job, agent, arguments: submission.arguments };
+}
+
+/** What is asked for, within what the agent declares, and within what its parent has (L4). */
+function profileOf(
+  { profile: asked }: Submission,
+  agent: Agent | undefined,
+  parent: Job | undefined,
+): WorkerProfile {
+  const declared = agent?.profile ?? DEFAULT_PROFILE;
+  const wanted =
+    asked === undefined || asked === null ? declared : narrowProfile(declared, requestedProfile(asked));
+  return parent === undefined ? wanted : deriveChild(parent.origin.authority.profile, wanted);
 }
 
 /** Throws LEASE_SUBSET_VIOLATION when the child asks for more than its parent has now (L4). */

@@ -60,6 +60,11 @@ export class JobTrust {
     this.#elevations.push({ level, until });
   }
 
+  /** What it was lifted to this level for was taken back. */
+  lower(level: TrustLevel): void {
+    this.#elevations = this.#elevations.filter((one) => one.level !== level);
+  }
+
   /** The highest level that holds now. */
   at(now: number): TrustLevel {
     this.#elevations = this.#elevations.filter(({ until }) => until > now);

@@ -1,10 +1,11 @@
 /** Agents in worker threads (`worker: true`): like the others in all they may do, and stopping nobody when they compute. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Place, ThreadPlaces } from '../../src/agents/thread-places.js';
-import type { Agent } from '../../src/index.js';
+import type { Agent, Tool } from '../../src/index.js';
 import type { FakeClock } from '../../src/testing/index.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { RawClient } from '../runtime/raw-client.js';
@@ -13,7 +14,7 @@ const ROOT = new URL('../../', import.meta.url);
 
 /** What is used of the built package: a thread loads its agents from there, too. */
 interface Built {
-  createRuntime(options: { agents: readonly Agent[]; authenticators: unknown[] }): {
+  createRuntime(options: { agents: readonly Agent[]; tools: readonly Tool[]; authenticators: unknown[] }): {
     accept(transport: Transport): void;
     close(): Promise<void>;
   };
@@ -37,10 +38,12 @@ beforeAll(async () => {
   const fixture = (await load('test/agents/fixtures/thread-agents.mjs')) as {
     threads: Agent[];
     local: Agent;
+    twice: Tool;
   };
   threads = fixture.threads;
   runtime = built.createRuntime({
     agents: [...fixture.threads, fixture.local],
+    tools: [fixture.twice],
     authenticators: [built.anonymous()],
   });
   const [ours, theirs] = memoryPair();
@@ -58,6 +61,41 @@ async function run(agent: string, args: unknown = {}, extra: Readonly<Record<str
 }
 
 describe('an agent in a thread', () => {
+  it('acts under the same lease, and is refused what it does not cover (L4)', async () => {
+    const root = realpathSync(mkdtempSync(join(tmpdir(), 'arcp-thread-')));
+    const folder = join(root, 'in');
+    mkdirSync(folder);
+    symlinkSync(join(folder, 'a.txt'), join(root, 'way'));
+    try {
+      const lease = {
+        'fs.read': [`${folder}/**`],
+        'fs.write': [`${folder}/**`],
+        'tool.call': ['math.*'],
+      };
+      const end = await run('acts', { folder }, { payload: { lease_request: lease } });
+      expect(end.payload).toEqual({
+        value: {
+          role: 'general',
+          allowed: join(folder, 'a.txt'),
+          refused: 'PERMISSION_DENIED',
+          text: 'hi',
+          bytes: [104, 105],
+          names: ['a.txt'],
+          outside: 'PERMISSION_DENIED',
+          link: 'PERMISSION_DENIED',
+          fetched: 'PERMISSION_DENIED',
+          tool: 42,
+          noTool: 'PERMISSION_DENIED',
+          model: { model: 'acme/large', provider: null },
+          shell: 'PERMISSION_DENIED',
+        },
+      });
+      expect(existsSync(join(root, 'way'))).toBe(true);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
   it('asks people like any other, and can be interrupted', async () => {
     const by = { responded_by: 'me', responded_at: '2026-01-01T00:00:00Z' };
     const job = await client.accepted('asks-people');

@@ -11,6 +11,7 @@ import { conformanceAgents } from '../../src/conformance/agents/index.js';
 import { RandomBytes } from '../../src/conformance/agents/random-bytes.js';
 import { formatAmount } from '../../src/protocol/index.js';
 import { testRuntime, type TestRuntime } from '../../src/testing/index.js';
+import { sceneOf, type Outside } from './scene.js';
 import { FIXTURES_ROOT, fixtureCases, type FixtureCase } from '../spec-fixtures/load.js';
 
 interface AgentCase extends FixtureCase {
@@ -31,10 +32,11 @@ interface Argument {
   readonly optional?: boolean;
 }
 
-interface Run {
+interface Run extends Outside {
   readonly agent?: string;
   readonly arguments: unknown;
   readonly cost_budget?: readonly string[];
+  readonly lease_request?: Readonly<Record<string, unknown>>;
   readonly after_ms?: number;
   readonly heartbeat_lost?: boolean;
   readonly answers?: readonly { readonly type: string; readonly payload: never }[];
@@ -130,11 +132,14 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
 
   it.each(agentCase.runs.map((run, index) => ({ run, index: String(index + 1) })))(
     'tells exactly the events of run $index, in their order',
-    async ({ run }) => {
+    async ({ run: asked }) => {
+      await using scene = await sceneOf(asked);
+      const { run } = scene;
       const { test, client } = await hosting();
       await using _ = test;
       const job = await client.invoke(run.agent ?? agentCase.name, run.arguments, {
         budget: run.cost_budget ?? [],
+        ...(run.lease_request && { leaseRequest: run.lease_request }),
       });
       const events = eventsOf(job, agentCase.heartbeat);
       const answered = answerQuestions(job, run.answers);
@@ -148,6 +153,7 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
       await answered;
       expect(told.map(({ type }) => type)).toEqual(run.events.map(({ type }) => type));
       for (const [index, expected] of run.events.entries()) expectEvent(told[index], expected);
+      for (const [name, text] of Object.entries(run.leaves ?? {})) expect(scene.read(name)).toBe(text);
       expect(streamedIds(told).size, 'one result_id, in the chunks and in job.completed').toBeLessThanOrEqual(
         1,
       );

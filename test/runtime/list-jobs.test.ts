@@ -37,6 +37,9 @@ async function list(client: RawClient, payload: object = {}): Promise<Listed> {
 
 const ids = ({ jobs }: Listed): string[] => jobs.map(({ job_id }) => job_id);
 
+/** What a listing says of the profile of an agent that declares none. */
+const GENERAL = { role: 'general', permissions: { write: true, network: true }, shell: 'full' };
+
 describe('a listing of jobs', () => {
   it('shows every job of the principal, whichever session asked for it, and nobody else’s (decision 10)', async () => {
     await using test = bench({ agents });
@@ -70,6 +73,7 @@ describe('a listing of jobs', () => {
         created_at: '2026-01-01T00:00:00.000Z',
         trace_id: 't1',
         last_event_seq: doneLast,
+        profile: GENERAL,
       },
       {
         job_id: running,
@@ -78,6 +82,7 @@ describe('a listing of jobs', () => {
         created_at: '2026-01-01T00:00:00.005Z',
         trace_id: expect.any(String) as string,
         last_event_seq: client.lastSeq,
+        profile: GENERAL,
       },
     ]);
   });

@@ -4,6 +4,7 @@
  */
 import type { Agent } from '../../agents/agent.js';
 import { systemClock, type Clock } from '../../clock.js';
+import { actingAgents } from './acting.js';
 import { answeringAgents } from './answering.js';
 import { askingAgents } from './asking.js';
 import { charger } from './charger.js';
@@ -20,5 +21,6 @@ export function conformanceAgents(clock: Clock = systemClock): Agent[] {
     ...streamingAgents,
     delegator,
     ...askingAgents,
+    ...actingAgents,
   ];
 }

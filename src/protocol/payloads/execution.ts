@@ -42,6 +42,8 @@ export const toolInvoke = z.object({
   arguments: optionalValue.transform((given): unknown => (given === undefined ? {} : given)),
   cost_budget: optional(costBudget),
   lease_request: optional(anyObject),
+  /** An addition: the worker profile to run under, or a role. */
+  profile: optionalValue,
   max_runtime_ms: optional(maxRuntime),
 });
 

@@ -194,6 +194,8 @@ const jobListing = z.object({
   last_event_seq: counter,
   waiting_for: optional(list(openQuestion)),
   schedule_id: optional(id('schedule')),
+  /** An addition: what its worker profile says of it. */
+  profile: optional(anyObject),
 });
 
 /** `next_cursor` is always there, `null` on the last page. */

@@ -20,7 +20,7 @@ export function canonicalPath(path: string): string {
 /** `/data/**` is the folder and all that is in it. Throws INVALID_ARGUMENT. */
 export function pathPattern(pattern: string): Program {
   const writer = new ProgramWriter();
-  if (pattern === DEEP) return writer.run('').done();
+  if (pattern === DEEP) return writer.chars('/').run('').done();
   if (!pattern.startsWith('/')) malformed('expected an absolute path, or ** for every path');
   const segments = pattern.split('/').filter((segment) => segment !== '' && segment !== '.');
   if (segments.includes('..')) malformed('.. is not taken in a pattern');

@@ -10,6 +10,7 @@ import type {
 } from '../../agents/questions.js';
 import { formatAmount, isCurrency, parseAmount } from '../../protocol/cost-budget.js';
 import { ArcpError } from '../../protocol/errors.js';
+import { capabilityOf, targetKind } from '../../protocol/lease-capability.js';
 import type { Payload } from '../../protocol/messages.js';
 import {
   ELEVATION,
@@ -18,6 +19,7 @@ import {
   TRUST_LEVELS,
   type TrustLevel,
 } from '../../protocol/trust-level.js';
+import { TargetPatterns } from '../../protocol/target-patterns.js';
 import { checkName, checkText } from '../agent-output.js';
 import type { EngineContext } from '../engine-context.js';
 import type { JobRun } from '../job-run.js';
@@ -71,6 +73,7 @@ export async function requestPermission(
   if (permission === BUDGET_PERMISSION) {
     throw new ArcpError('INVALID_ARGUMENT', `permission: ${BUDGET_PERMISSION} is asked for by requestBudget`);
   }
+  refuseNoPattern(permission, resource);
   const payload = permissionPayload({ permission, resource, operation, leaseSeconds }, request, context);
   const { lease_id: leaseId = '', expires_at: expires = '' } = await grantOf(run, payload, request, () => {
     if (permission.startsWith(ELEVATION)) checkElevation(permission, run.job.trust.at(context.clock.now()));
@@ -112,6 +115,15 @@ export async function requestBudget(
     leaseSeconds: undefined,
   };
   await grantOf(run, permissionPayload(asked, request, context), request);
+}
+
+/** What could not be granted is not asked for. */
+function refuseNoPattern(permission: string, resource: string): void {
+  try {
+    new TargetPatterns(targetKind(capabilityOf(permission) ?? permission), [resource]);
+  } catch (error) {
+    throw new ArcpError('INVALID_ARGUMENT', `resource: ${ArcpError.from(error).message}`);
+  }
 }
 
 interface Asked {

@@ -21,7 +21,6 @@ import type { EngineContext } from '../engine-context.js';
 import type { EnvelopeFields } from '../event-log.js';
 import type { Job } from '../job.js';
 import type { JobRun } from '../job-run.js';
-import { grantLease } from './lease-grant.js';
 import type { Answer } from './question.js';
 
 type PermissionRequest = Payload<'permission.request'>;
@@ -77,12 +76,8 @@ export function granted(
   const now = context.clock.now();
   const seconds = secondsOf(given, now) ?? asked.requested_lease_seconds ?? DEFAULT_LEASE_SECONDS;
   if (seconds <= 0) throw new ArcpError('INVALID_ARGUMENT', 'the lease would have run out already');
-  const lease = grantLease(
-    run.job,
-    context,
-    { permission, resource, operation, forMs: 1_000 * seconds },
-    fields,
-  );
+  const grant = { permission, resource, operation, forMs: 1_000 * seconds };
+  const lease = context.leases.grant(run.job, grant, fields);
   const payload = {
     permission,
     resource,

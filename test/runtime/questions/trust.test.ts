@@ -54,6 +54,7 @@ const leaf = defineAgent({ name: 'leaf', version: '1.0.0', run: () => 'leaf' });
 const deep = defineAgent({
   name: 'deep',
   version: '1.0.0',
+  profile: { max_spawn_depth: 8 },
   async run(input, ctx): Promise<unknown> {
     const { depth } = input as { depth: number };
     if (depth === 0) return 'bottom';
@@ -228,6 +229,31 @@ describe('an elevation', () => {
     expect(await owner.terminal(job)).toMatchObject({
       payload: { value: ['delegated', 'PERMISSION_DENIED'] },
     });
+  });
+
+  it('ends when its lease is revoked, and is extended by nobody who could not grant it', async () => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const agent = doing(async (ctx) => {
+      await ctx.requestPermission({ ...LIFT, leaseSeconds: 60 });
+      await ctx.delegate('leaf');
+      await gate;
+      return ctx.delegate('leaf').catch((error: unknown) => (error as { code: string }).code);
+    });
+    await using test = bench({ agents: [agent, leaf], authenticators: [levels] });
+    const owner = await enter(test, 'out');
+    const root = await enter(test, 'root');
+    const job = await owner.accepted('doing');
+    const { id } = await asked(owner, 'permission.request');
+    await verdict(root, grant(root, id, LIFT));
+    const { lease_id } = (await owner.next('lease.granted')).payload as { lease_id: string };
+    await owner.next('job.completed', (frame) => frame.job_id !== job);
+    const refresh = owner.send('lease.refresh', { lease_id, additional_seconds: 60 });
+    expect(await verdict(owner, refresh)).toBe('PERMISSION_DENIED');
+    owner.send('lease.revoked', { lease_id, reason: 'enough' });
+    await owner.next('lease.revoked');
+    go();
+    expect(await owner.terminal(job)).toMatchObject({ payload: { value: 'PERMISSION_DENIED' } });
   });
 
   it('is granted by nobody for themselves, not even by who is trusted', async () => {
