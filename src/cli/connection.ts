@@ -5,7 +5,7 @@ import { ArcpError } from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { adviceFor, describe, Failure } from './failure.js';
 import { parseUrl } from './options.js';
-import { clientToken } from './tokens.js';
+import { clientTokenSource } from './tokens.js';
 import { VERSION } from '../version.js';
 
 export interface ConnectionOptions {
@@ -43,7 +43,7 @@ export async function connectTo(options: ConnectionOptions, settings: ConnectSet
       'warning: a token on the command line can be seen by others; use --token-file or ARCP_TOKEN\n',
     );
   }
-  const token = clientToken(options, process.env);
+  const token = clientTokenSource(options, process.env);
   try {
     return await connect(url, {
       clientInfo: { kind: 'arcp-cli', version: VERSION },

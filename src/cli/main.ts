@@ -14,6 +14,7 @@ import { addJobs } from './jobs.js';
 import { addSchedule, addSchedules } from './schedule.js';
 import { addServe } from './serve.js';
 import { addTail } from './tail.js';
+import { addToken } from './token.js';
 import { VERSION } from '../version.js';
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
@@ -39,6 +40,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addArtifact(program);
   addSchedule(program);
   addSchedules(program);
+  addToken(program);
   addFleet(program, exit);
   try {
     await program.parseAsync(argv);

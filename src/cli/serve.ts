@@ -11,6 +11,7 @@ import {
   sqliteStore,
   type Agent,
   type Authenticator,
+  type BearerToken,
   type CredentialProvisioner,
   type Runtime,
   type Server,
@@ -32,11 +33,13 @@ import {
   parseTrust,
   type PrincipalTrust,
 } from './options.js';
+import { TokenFiles } from './token-files.js';
 import {
   DEFAULT_PRINCIPAL,
   newSecret,
   parseToken,
   readTokenFile,
+  readTokens,
   removeTokenFile,
   statePath,
   writeTokenFile,
@@ -128,15 +131,18 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
   const color = (process.env['NO_COLOR'] ?? '') === '';
   const logger = createLogger(options.logLevel, process.stderr.isTTY, color);
   const agents = await hostedAgents(options);
-  const given = givenTokens(options);
+  const files = new TokenFiles(options.tokenFile ?? []);
+  const given = givenTokens(options, readTokenFile);
   const made = given.length === 0 && options.anonymous !== true ? newSecret() : undefined;
   const tokens = made === undefined ? given : [{ secret: made, principal: DEFAULT_PRINCIPAL }];
 
   const stop = new StopSignals();
+  const trust = trustOf(tokens, options);
+  const bearer = bearerTokens(withTrust(tokens, trust));
   const runtime = createRuntime({
     agents,
     store: openStore(options),
-    authenticators: authenticators(tokens, options),
+    authenticators: authenticators(tokens.length === 0 ? [] : [bearer], trust, options),
     ...(options.credentialGateway === undefined ? {} : { credentials: gateway(options.credentialGateway) }),
     logger,
   });
@@ -144,7 +150,19 @@ async function serve(options: ServeOptions): Promise<ExitCode> {
   const tokenFile = made === undefined ? undefined : keepToken(statePath(server.port, process.env), made);
   announce(server, tokenFile, options);
   warn(options, agents.length);
+  files.follow(() => {
+    try {
+      const read = givenTokens(options, readTokens);
+      bearer.set(withTrust(read, trust));
+      logger.info({ tokens: read.length }, 'the token files were read again');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error({ reason }, 'the token files cannot be read: the tokens from before count');
+    }
+    runtime.recheck();
+  });
   await stop.first;
+  files.stop();
   tell(
     options,
     { event: 'draining', deadline_ms: options.drain },
@@ -220,11 +238,11 @@ async function hostedAgents(options: ServeOptions): Promise<Agent[]> {
   return agents;
 }
 
-function givenTokens(options: ServeOptions): Token[] {
+function givenTokens(options: ServeOptions, read: (path: string) => Token[]): Token[] {
   const fromEnv = process.env['ARCP_TOKEN'] ?? '';
   const tokens = [
     ...(options.token ?? []),
-    ...(options.tokenFile ?? []).flatMap(readTokenFile),
+    ...(options.tokenFile ?? []).flatMap((path) => read(path)),
     ...(fromEnv === '' ? [] : [{ secret: fromEnv, principal: DEFAULT_PRINCIPAL }]),
   ];
   const principals = new Map<string, string>();
@@ -242,7 +260,13 @@ function givenTokens(options: ServeOptions): Token[] {
   return tokens;
 }
 
-function authenticators(tokens: readonly Token[], options: ServeOptions): Authenticator[] {
+type Trust = ReadonlyMap<string, PrincipalTrust[1]>;
+
+function withTrust(tokens: readonly Token[], trust: Trust): BearerToken[] {
+  return tokens.map(({ secret, principal }) => [secret, principal, trust.get(principal)]);
+}
+
+function trustOf(tokens: readonly Token[], options: ServeOptions): Trust {
   const trust = new Map(options.trust);
   const known = new Set(['anonymous', ...tokens.map(({ principal }) => principal)]);
   for (const principal of trust.keys()) {
@@ -254,15 +278,17 @@ function authenticators(tokens: readonly Token[], options: ServeOptions): Authen
       );
     }
   }
+  return trust;
+}
+
+function authenticators(
+  bearer: readonly Authenticator[],
+  trust: Trust,
+  options: ServeOptions,
+): Authenticator[] {
   const ofAnonymous = trust.get('anonymous');
   return [
-    ...(tokens.length === 0
-      ? []
-      : [
-          bearerTokens(
-            tokens.map(({ secret, principal }) => [secret, principal, trust.get(principal)] as const),
-          ),
-        ]),
+    ...bearer,
     ...(options.anonymous === true
       ? [anonymous(ofAnonymous === undefined ? {} : { trust: ofAnonymous })]
       : []),

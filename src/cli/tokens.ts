@@ -2,15 +2,18 @@
  * Where bearer tokens come from and where they are kept.
  *
  * (K1) A token file is readable by its owner alone; one that is not is refused.
- * (K2) No token is ever written to stdout, stderr or a log.
+ * (K2) No token is ever written to stdout, stderr or a log, but for the one that `arcp token add` has just made.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fstatSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -48,12 +51,7 @@ export function parseToken(text: string): Token {
 
 /** The tokens of a private file, one a line; empty lines and lines that begin with `#` are passed over. */
 export function readTokenFile(path: string): Token[] {
-  const text = readPrivateFile(path);
-  const tokens = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map(parseToken);
+  const tokens = readTokens(path);
   if (tokens.length === 0) {
     throw new Failure(
       EXIT.usage,
@@ -62,6 +60,58 @@ export function readTokenFile(path: string): Token[] {
     );
   }
   return tokens;
+}
+
+/** The same, also where there is none left. */
+export function readTokens(path: string): Token[] {
+  return readPrivateFile(path)
+    .split('\n')
+    .flatMap((line) => parseTokenLine(line) ?? []);
+}
+
+/** Nothing where the line holds no token. */
+export function parseTokenLine(line: string): Token | undefined {
+  const text = line.trim();
+  return text === '' || text.startsWith('#') ? undefined : parseToken(text);
+}
+
+/** Names a token without showing it. */
+export function tokenId(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex').slice(0, 8);
+}
+
+/** Replaces the lines of a token file, or makes the file; what `edit` throws leaves it as it is (T1, T2 of `token.ts`). */
+export function editTokenFile(path: string, edit: (lines: readonly string[]) => readonly string[]): void {
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const unfinished = `${target}.new`;
+  const file = openUnfinished(unfinished);
+  try {
+    const text = existsSync(target) ? readPrivateFile(target) : '';
+    const lines = text.replace(/\n$/, '').split('\n');
+    const edited = edit(text === '' ? [] : lines);
+    writeFileSync(file, edited.map((line) => `${line}\n`).join(''));
+    fsyncSync(file);
+    renameSync(unfinished, target);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openUnfinished(path: string): number {
+  try {
+    return openSync(path, 'wx', 0o600);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') {
+      const next = `if no other command is at work, remove ${path}`;
+      throw new Failure(EXIT.failed, 'the token file is being changed by another command', next, error);
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure(EXIT.failed, `the token file cannot be written: ${reason}`, 'check the path', error);
+  }
 }
 
 function readPrivateFile(path: string): string {
@@ -99,6 +149,16 @@ export function clientToken(
   if (options.tokenFile !== undefined) return readTokenFile(options.tokenFile)[0]?.secret;
   const fromEnv = env['ARCP_TOKEN'];
   return fromEnv === undefined || fromEnv === '' ? undefined : fromEnv;
+}
+
+/** The same for a session that lasts: a file is read again when the runtime asks for the token that counts now. */
+export function clientTokenSource(
+  options: { readonly token?: string | undefined; readonly tokenFile?: string | undefined },
+  env: NodeJS.ProcessEnv,
+): string | (() => string) | undefined {
+  const token = clientToken(options, env);
+  if (token === undefined || options.token !== undefined || options.tokenFile === undefined) return token;
+  return () => clientToken(options, env) ?? token;
 }
 
 export function newSecret(): string {
