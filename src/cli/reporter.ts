@@ -3,6 +3,7 @@ import type { JobEvent } from '../client/index.js';
 import type { JobState } from '../protocol/index.js';
 import { nameOf, progressText, seconds, spendingLines, treeLines } from './job-lines.js';
 import { JobWatch, type WatchedJob } from './job-watch.js';
+import { StreamLines } from './stream-lines.js';
 import { printable } from './text.js';
 
 /** What of a terminal, or of what stands in its place, is needed. */
@@ -88,6 +89,7 @@ export class LiveReporter implements Reporter {
   #dirty = false;
   #ended = false;
   readonly #held = new HeldLines();
+  readonly #streams = new StreamLines();
 
   constructor(rootId: string, screen: Screen, env: NodeJS.ProcessEnv) {
     this.#watch = new JobWatch(rootId);
@@ -106,6 +108,8 @@ export class LiveReporter implements Reporter {
   event(event: JobEvent): void {
     this.#watch.apply(event, Date.now());
     this.#dirty = true;
+    const stream = this.#streams.of(event);
+    if (stream !== undefined) this.say(stream);
     if (event.type === 'log') this.say(`${event.payload.level}: ${printable(event.payload.message)}`);
   }
 
@@ -176,6 +180,7 @@ export class PlainReporter implements Reporter {
   readonly #screen: Screen;
   readonly #told = new WeakMap<WatchedJob, number>();
   readonly #held = new HeldLines();
+  readonly #streams = new StreamLines();
   #ended = false;
 
   constructor(rootId: string, screen: Screen) {
@@ -238,7 +243,7 @@ export class PlainReporter implements Reporter {
         return `${job.state} after ${seconds(now - job.since)}${note}`;
       }
       default:
-        return undefined;
+        return this.#streams.of(event);
     }
   }
 }
