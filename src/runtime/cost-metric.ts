@@ -10,3 +10,6 @@ export function costMetric(name: string, units: Amount, currency: string): Paylo
 
 /** What is left of a currency, after each charge and each raise. */
 export const COST_REMAINING = 'cost.budget.remaining';
+
+/** What is left of a currency, counting what the job and those below it have spent, when most of it is spent. */
+export const BUDGET_WARNING = 'cost.budget.warning';

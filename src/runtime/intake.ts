@@ -27,6 +27,7 @@ import type { AgentRegistry } from './registry.js';
 import type { Session } from './session.js';
 import type { SessionLogContext } from './session-log.js';
 import type { SessionTable } from './session-table.js';
+import { spendAct } from './spending.js';
 import { childArguments, prepareJob, type Prepared, type Requester, type Submission } from './submission.js';
 
 /** A session's request for work. */
@@ -93,7 +94,13 @@ export class Intake {
       };
       if (key !== undefined) keys.remember(session.identity, key, fingerprint, job);
       if (this.#isToBeProvisioned(session, prepared)) this.#provision(session, request, job, begin);
-      else begin();
+      else {
+        try {
+          begin();
+        } catch (error) {
+          this.#forgo(session, request, job, ArcpError.from(error));
+        }
+      }
     } catch (error) {
       this.refuse(session, request, ArcpError.from(error));
     }
@@ -228,22 +235,33 @@ export class Intake {
         registry,
         this.#context,
       );
+      prepared.job.log.numbering = job.log.numbering;
+      this.begin(prepared, outboxesOf(job));
     } catch (error) {
       const { code, message } = ArcpError.from(error);
       const data = { delegate_id: delegateId, target, code, message };
       parent.say('event.emit', JSON.stringify({ name: 'agent.delegate.refused', data }));
       throw error;
     }
-    prepared.job.log.numbering = job.log.numbering;
-    this.begin(prepared, outboxesOf(job));
     if (key !== undefined) job.delegated.set(key, prepared.job);
     return prepared.job;
   }
 
-  /** Appends the job's first event, of which these are told; it runs once that is committed. */
+  /**
+   * Appends the job's first event, of which these are told; it runs once that is committed.
+   * Throws BUDGET_EXHAUSTED where its tree may launch no more; there is no job then.
+   */
   begin({ job, agent, arguments: args }: Prepared, observers: readonly EventObserver[]): void {
-    const { jobs, admission, logger } = this.#context;
+    const { jobs, admission, logger, limits } = this.#context;
     const { origin, log } = job;
+    if (origin.parent !== undefined && !(agent instanceof ArcpError)) {
+      try {
+        spendAct(origin.parent, limits, 'launches');
+      } catch (error) {
+        origin.budget.settle();
+        throw error;
+      }
+    }
     for (const observer of observers) log.observe(observer);
     logger.debug({ job: job.id, agent: job.agent, principal: origin.principal }, 'job accepted');
     if (agent instanceof ArcpError) {

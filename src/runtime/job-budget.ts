@@ -5,6 +5,8 @@
  * (A1) In every currency: what a tree has spent and what its jobs still hold add up to the budget of its root.
  * (A2) What a job holds goes up to its parent when it ends; where a child outlives it and draws on it, when that ends.
  *      What comes back to a job that has ended goes further up.
+ * (A3) A warning is due once per currency, when that much of it has been spent by the job and those below it; again after
+ *      a raise that brings it below.
  */
 import {
   BudgetCounters,
@@ -15,12 +17,26 @@ import {
 } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 
+/** How much of one currency has been spent, of how much. */
+export interface Usage {
+  readonly spent: Amount;
+  readonly limit: Amount;
+}
+
+interface Account {
+  spent: Amount;
+  limit: Amount;
+  warned: boolean;
+}
+
 export class JobBudget {
   readonly #counters: BudgetCounters;
   readonly #own: Budget;
   readonly #parent: JobBudget | undefined;
   /** Those below it that hold something or may draw on it. */
   readonly #children = new Set<JobBudget>();
+  /** What the job and those below it have spent of each currency of its own. Made at the first charge. */
+  #accounts: Map<string, Account> | undefined;
   #ended = false;
 
   /** Throws BUDGET_EXHAUSTED when the parent's remainder does not cover it. */
@@ -46,8 +62,49 @@ export class JobBudget {
   }
 
   /** Takes off what an earlier life of the runtime had spent, whatever is left then. */
-  restoreSpent(spent: Budget): void {
-    for (const [currency, amount] of spent) this.#counters.deduct(currency, amount);
+  restoreSpent(spent: Budget, warnAtPercent: number): void {
+    for (const [currency, amount] of spent) {
+      this.#counters.deduct(currency, amount);
+      this.#noteRestored(currency, amount, warnAtPercent);
+    }
+  }
+
+  /** A warning that was due then has been given. */
+  #noteRestored(currency: string, amount: Amount, warnAtPercent: number): void {
+    this.noteSpent(currency, amount, warnAtPercent);
+    if (this.#parent !== undefined) this.#parent.#noteRestored(currency, amount, warnAtPercent);
+  }
+
+  /**
+   * (A3) Notes what this job or one below it has spent. Returns how much that is in all when it is time for a warning,
+   * which it then is no more.
+   */
+  noteSpent(currency: string, amount: Amount, warnAtPercent: number): Usage | undefined {
+    const account = this.#account(currency);
+    if (account === undefined) return undefined;
+    account.spent += amount;
+    if (account.warned || account.spent === 0n) return undefined;
+    if (!reaches(account, warnAtPercent)) return undefined;
+    account.warned = true;
+    return account;
+  }
+
+  #account(currency: string): Account | undefined {
+    const limit = this.#own.get(currency);
+    if (limit === undefined) return undefined;
+    this.#accounts ??= new Map();
+    let account = this.#accounts.get(currency);
+    if (account === undefined) this.#accounts.set(currency, (account = { spent: 0n, limit, warned: false }));
+    return account;
+  }
+
+  #raiseLimits(currency: string, amount: Amount): void {
+    const account = this.#account(currency);
+    if (account !== undefined) {
+      account.limit += amount;
+      account.warned = false;
+    }
+    if (this.#parent !== undefined) this.#parent.#raiseLimits(currency, amount);
   }
 
   /**
@@ -63,6 +120,7 @@ export class JobBudget {
         `the budget does not bound ${currency}: there is nothing to raise`,
       );
     }
+    this.#raiseLimits(currency, amount);
     return this.#counters.remaining(currency) ?? 0n;
   }
 
@@ -112,4 +170,9 @@ export class JobBudget {
       if (!child.#own.has(currency) && (!child.#ended || child.#isDrawnOn(currency))) return true;
     return false;
   }
+}
+
+/** Whether that many of a hundred parts are spent; a percentage has at most two decimal places. */
+function reaches({ spent, limit }: Account, percent: number): boolean {
+  return Number.isFinite(percent) && spent * 10_000n >= limit * BigInt(Math.round(percent * 100));
 }

@@ -46,12 +46,12 @@ import { LOG_LEVELS } from '../protocol/payloads/telemetry.js';
 import { putForJob } from './job-artifacts.js';
 import type { WorkerProfile } from '../protocol/worker-profile.js';
 import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-output.js';
-import { COST_REMAINING, costMetric } from './cost-metric.js';
 import { keepCheckpoint } from './checkpoints.js';
 import { GuardedActs } from './guarded-acts.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
 import { ask, choose, requestBudget, requestPermission } from './questions/asking.js';
+import { spend } from './spending.js';
 
 export function createJobContext(run: JobRun, context: EngineContext): JobContext {
   return new RunningJobContext(run, context);
@@ -168,13 +168,9 @@ class RunningJobContext implements JobContext {
     checkName('charge name', name);
     if (!isCurrency(currency)) throw new ArcpError('INVALID_ARGUMENT', 'charge: that is not a currency');
     const units = parseAmount(amount);
-    const { job } = this.#run;
-    const remaining = job.origin.budget.charge(currency, units);
-    this.#cost(name, units, currency);
-    if (remaining !== undefined) {
-      job.noteSpent(currency, units);
-      this.#cost(COST_REMAINING, remaining, currency);
-    }
+    spend(this.#run.job, this.#context.limits, name, units, currency, (metric) => {
+      this.#emit('metric', metric);
+    });
     await this.flushed();
   }
 
@@ -356,10 +352,6 @@ class RunningJobContext implements JobContext {
 
   #emit<T extends MessageType>(type: T, payload: Payload<T>): void {
     if (this.#run.isLive) this.#run.say(type, JSON.stringify(payload));
-  }
-
-  #cost(name: string, units: bigint, currency: string): void {
-    this.#emit('metric', costMetric(name, units, currency));
   }
 }
 

@@ -152,7 +152,8 @@ export async function goOn(
   const accounts = await accountsOf(engine, jobs);
   // Some of them may be forgotten at once: what they spent has been added up (V4).
   for (const job of over) engine.jobs.restored(job, jobs.get(job.id)?.ended?.at ?? engine.clock.now());
-  for (const [{ origin }, account] of accounts) account.applyTo(origin.budget);
+  const { budgetWarningPercent } = engine.limits;
+  for (const [{ origin }, account] of accounts) account.applyTo(origin.budget, budgetWarningPercent);
   const all = [...verdicts.values()];
   const failing = all.filter((verdict) => verdict.kind === 'fails');
   const going = all.filter((verdict) => verdict.kind === 'goes-on');

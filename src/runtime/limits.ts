@@ -5,7 +5,7 @@
 
 interface LimitRule {
   readonly default: number;
-  readonly unit: 'bytes' | 'ms' | 'count' | 'levels';
+  readonly unit: 'bytes' | 'ms' | 'count' | 'levels' | 'percent';
   readonly meaning: string;
 }
 
@@ -184,6 +184,12 @@ export const LIMITS = {
     default: 10_000,
     unit: 'count',
     meaning: 'Keys that one job delegates under; their children are kept until it ends.',
+  },
+  budgetWarningPercent: {
+    default: 80,
+    unit: 'percent',
+    meaning:
+      'Of a budget: a job is warned, once per currency, when it and those below it have spent that much.',
   },
   maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
   maxLeasesPerJob: {

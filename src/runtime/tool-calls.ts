@@ -10,6 +10,7 @@ import { checkText, jsonText } from './agent-output.js';
 import { checkedArguments } from './checked-arguments.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
+import { spendAct } from './spending.js';
 
 /** Results up to this size are told; larger ones are the caller's alone. In UTF-16 units. */
 const MAX_TOLD_RESULT = 16_384;
@@ -54,6 +55,7 @@ export async function callTool(
     run.authorize('tool.call', name);
     const tool = tools.resolve(name);
     const input = checkedArguments(tool.input, JSON.parse(text));
+    spendAct(run.job, limits, 'tool_calls');
     const result = await tool.run(input, ctx);
     const told = result === undefined ? 'null' : jsonText(result, limits.maxNesting - LEVELS);
     const shown = told.length <= MAX_TOLD_RESULT ? `,"result":${told}` : '';

@@ -15,7 +15,7 @@ import {
 } from '../protocol/cost-budget.js';
 import type { Payload } from '../protocol/messages.js';
 import type { StoredRecord } from '../store/store.js';
-import { COST_REMAINING } from './cost-metric.js';
+import { BUDGET_WARNING, COST_REMAINING } from './cost-metric.js';
 import type { Job } from './job.js';
 import type { JobBudget } from './job-budget.js';
 import { raiseIn } from './questions/permissions.js';
@@ -66,10 +66,10 @@ export class TreeAccount {
   }
 
   /** Brings the budget of the root to where it was. */
-  applyTo(budget: JobBudget): void {
+  applyTo(budget: JobBudget, warnAtPercent: number): void {
     for (const [currency, amount] of this.#raised)
       if (this.#bounds.has(currency)) budget.raise(currency, amount);
-    budget.restoreSpent(this.#spent);
+    budget.restoreSpent(this.#spent, warnAtPercent);
   }
 
   /** (T1) Reads one event of one job, and has the job remember what is its own. */
@@ -86,7 +86,8 @@ export class TreeAccount {
       }
       case 'metric': {
         const { name, unit, amount } = payload as Payload<'metric'>;
-        if (amount === undefined || name === COST_REMAINING || !this.#bounds.has(unit)) return;
+        if (amount === undefined || !this.#bounds.has(unit)) return;
+        if (name === COST_REMAINING || name === BUDGET_WARNING) return;
         const charged = parseAmount(amount);
         job.noteSpent(unit, charged);
         add(this.#spent, unit, charged);

@@ -70,6 +70,7 @@ describe('charges', () => {
       ['cost.budget.remaining', '3.9', 'USD'],
       ['cost.test', '999', 'tokens'],
       ['cost.budget.remaining', '1', 'tokens'],
+      ['cost.budget.warning', '1', 'tokens'],
     ]);
   });
 

@@ -87,7 +87,7 @@ describe('a listing of jobs', () => {
     ]);
   });
 
-  it('names the parent of a child', async () => {
+  it('names the parent of a child, its delegation, its root and how deep it is', async () => {
     const parent = defineAgent({
       name: 'parent',
       version: '1.0.0',
@@ -98,7 +98,10 @@ describe('a listing of jobs', () => {
     const jobId = await client.accepted('parent');
     await client.terminal(jobId);
     const { jobs } = await list(client, { filter: { agent: 'quick' } });
-    expect(jobs).toMatchObject([{ parent_job_id: jobId }]);
+    const accepted = await client.next('job.accepted', (frame) => frame.job_id !== jobId);
+    const { delegate_id } = accepted.payload;
+    expect(delegate_id).toMatch(/./);
+    expect(jobs).toMatchObject([{ parent_job_id: jobId, delegate_id, root_job_id: jobId, depth: 1 }]);
   });
 
   it.each([

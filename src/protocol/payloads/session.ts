@@ -189,6 +189,10 @@ const jobListing = z.object({
   agent: text,
   status: oneOf(JOB_STATES),
   parent_job_id: optional(id('job')),
+  /** Of a job that was delegated: its delegation, the job at the top, and how far below that it is. Ours. */
+  delegate_id: optional(text),
+  root_job_id: optional(id('job')),
+  depth: optional(counter),
   created_at: timestamp,
   trace_id: optional(nonEmptyText),
   last_event_seq: counter,
