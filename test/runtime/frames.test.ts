@@ -15,7 +15,12 @@ describe('on an open session', () => {
     ['a type named like a property of objects', '__proto__', {}, 'UNIMPLEMENTED'],
     ['a type that runtimes send', 'job.completed', {}, 'INVALID_ARGUMENT'],
     ['a handshake type that runtimes send', 'session.closed', {}, 'INVALID_ARGUMENT'],
-    ['a type that is not implemented yet', 'workflow.start', { workflow: 'x' }, 'UNIMPLEMENTED'],
+    [
+      'a type that is not implemented yet',
+      'agent.handoff',
+      { runtime: { kind: 'elsewhere' } },
+      'UNIMPLEMENTED',
+    ],
     ['a payload that is wrong', 'cancel', { target: 'planet', target_id: 'x' }, 'INVALID_ARGUMENT'],
     [
       'an integer beyond 2^53 in a typed field',
