@@ -56,9 +56,13 @@ type Remembered =
       readonly request: string;
       readonly until: number;
       readonly record: KeyRecord;
-      /** Of the record's document. */
-      readonly revision: number;
+      readonly document: KeyDocument;
     };
+
+/** Where the document of a key stands in the store. */
+interface KeyDocument {
+  revision: number;
+}
 
 /** Where a key of a job is to be found. */
 interface Place extends KeyOwner {
@@ -124,7 +128,7 @@ export class IdempotencyKeys {
     for (const { record, revision } of found) {
       const { request, until, key, quota, bytes } = record;
       this.#bytes.set(quota, this.#bytesOf(quota) + bytes);
-      this.#set(record, key, { kind: 'forgotten', request, until, record, revision });
+      this.#set(record, key, { kind: 'forgotten', request, until, record, document: { revision } });
     }
   }
 
@@ -165,10 +169,16 @@ export class IdempotencyKeys {
     const keys = this.#keys.get(quota);
     // The key may have been forgotten meanwhile.
     if (keys?.get(nameOf(principal, key)) !== remembered) {
-      this.#remove(record, 1);
+      this.#remove(record, { revision: 1 });
       return;
     }
-    keys.set(nameOf(principal, key), { kind: 'forgotten', request, until, record, revision: 1 });
+    keys.set(nameOf(principal, key), {
+      kind: 'forgotten',
+      request,
+      until,
+      record,
+      document: { revision: 1 },
+    });
     this.#bytes.set(quota, this.#bytesOf(quota) + bytes);
     this.#forgetEnds(quota, keys);
   }
@@ -209,14 +219,14 @@ export class IdempotencyKeys {
       this.#places.delete(remembered.job.id);
       return;
     }
-    const { record, revision } = remembered;
+    const { record, document } = remembered;
     this.#bytes.set(record.quota, this.#bytesOf(record.quota) - record.bytes);
-    this.#remove(record, revision);
+    this.#remove(record, document);
   }
 
-  #remove({ jobId, bytes }: KeyRecord, revision: number): void {
-    this.#putLater(`${KEY_DOCUMENTS}${jobId}`, revision + 1);
-    if (bytes > 0) this.#putLater(`${END_DOCUMENTS}${jobId}`, 2);
+  #remove({ jobId, bytes }: KeyRecord, document: KeyDocument): void {
+    this.#putLater(`${KEY_DOCUMENTS}${jobId}`, document);
+    if (bytes > 0) this.#putLater(`${END_DOCUMENTS}${jobId}`, { revision: 1 });
   }
 
   /** (D2) The oldest go first. */
@@ -226,12 +236,17 @@ export class IdempotencyKeys {
     for (const [name, remembered] of keys) {
       if (this.#bytesOf(quota) <= maxIdempotencyBytesPerPrincipal) return;
       if (remembered.kind === 'job' || remembered.record.bytes === 0) continue;
-      const { record, revision } = remembered;
+      const { record, document } = remembered;
       const without = { ...record, bytes: 0 };
-      keys.set(name, { ...remembered, record: without, revision: revision + 1 });
+      const trimmed: Remembered = { ...remembered, record: without };
+      keys.set(name, trimmed);
       this.#bytes.set(quota, this.#bytesOf(quota) - record.bytes);
-      this.#putLater(`${KEY_DOCUMENTS}${record.jobId}`, revision + 1, JSON.stringify(without));
-      this.#putLater(`${END_DOCUMENTS}${record.jobId}`, 2);
+      this.#putLater(`${KEY_DOCUMENTS}${record.jobId}`, document, JSON.stringify(without), () => {
+        if (keys.get(name) !== trimmed) return;
+        keys.set(name, remembered);
+        this.#bytes.set(quota, this.#bytesOf(quota) + record.bytes);
+      });
+      this.#putLater(`${END_DOCUMENTS}${record.jobId}`, { revision: 1 });
     }
   }
 
@@ -255,8 +270,19 @@ export class IdempotencyKeys {
   }
 
   /** What a store refuses of this stays until the next life finds it expired. */
-  #putLater(key: string, revision: number, text?: string): void {
-    this.#context.journal.append({ kind: 'document', key, revision, text, settled: () => undefined });
+  #putLater(key: string, document: KeyDocument, text?: string, refused: () => void = () => undefined): void {
+    document.revision += 1;
+    this.#context.journal.append({
+      kind: 'document',
+      key,
+      revision: document.revision,
+      text,
+      settled: (error) => {
+        if (error === undefined) return;
+        document.revision -= 1;
+        refused();
+      },
+    });
   }
 
   #scheduleSweep(): void {

@@ -4,7 +4,8 @@
  * (J1) Events reach their logs' observers in the order in which they were appended, after the store has them.
  * (J2) One group is at the store at a time; what is appended meanwhile forms the next one.
  * (J3) When the store refuses a group, its events are never shown, nor what was appended behind them to the same logs:
- *      each of these logs is rewound and its owner told once. Other logs go on.
+ *      each of these logs is rewound and its owner told once. In the same way documents are refused with what follows on
+ *      them, since a revision that cannot be put would take a whole group with it. Other logs and documents go on.
  * (J4) An agent that awaits each of its acts does not hold the event loop: after some groups in one turn the next one
  *      waits for the next turn, so that sockets and timers have theirs.
  * (J5) A durable store is given what one turn of the event loop appended, but at the latest what gathered in 2 ms, or as
@@ -183,9 +184,11 @@ export class Journal {
       if (events === undefined) lost.set(entry.source, [entry]);
       else events.push(entry);
     }
+    const keys = new Set(documents.map(({ key }) => key));
     const others: Entry[] = [];
     for (const entry of this.#pending) {
       if (entry.kind === 'record') (lost.get(entry.source) ?? others).push(entry);
+      else if (keys.has(entry.key)) documents.push(entry);
       else others.push(entry);
     }
     this.#pending = others;

@@ -1,7 +1,8 @@
 /** Doing a thing once (decision 11). */
 import { describe, expect, it } from 'vitest';
-import { defineAgent } from '../../src/index.js';
+import { defineAgent, memoryStore } from '../../src/index.js';
 import { untilAborted } from '../../src/conformance/agents/wait.js';
+import { wrapStore } from '../store/wrapped-store.js';
 import { bench } from './bench.js';
 
 function counting() {
@@ -257,4 +258,33 @@ it('a repeat whose session closes before the job has ended hurts nobody', async 
   await client.closed();
   await test.clock.settle();
   expect(test.runtime.ready).toBe(true);
+});
+
+it('an end that the store would not let go, for once, goes with its key, and takes nothing along (D2)', async () => {
+  const { agent } = counting();
+  const inner = memoryStore();
+  let refusals = 0;
+  const store = wrapStore(inner, {
+    durable: true,
+    append(group) {
+      const trims = group.some(
+        (write) => write.kind === 'document' && write.text?.includes('"bytes":0') === true,
+      );
+      if (!trims || refusals > 0) return inner.append(group);
+      refusals += 1;
+      throw new Error('disk full');
+    },
+  });
+  const limits = { maxFinishedJobs: 1, maxIdempotencyBytesPerPrincipal: 3_000, idempotencyWindowMs: 60_000 };
+  await using test = bench({ agents: [agent], store, limits });
+  await test.runtime.recover();
+  const client = await test.open();
+  for (const name of ['a', 'b', 'c']) {
+    const given = { name, large: 'x'.repeat(2_000) };
+    await client.terminal(await client.accepted('once', given, { idempotency_key: name }));
+  }
+  await test.clock.advance(2_000);
+  expect(refusals).toBe(1);
+  await test.clock.advance(70_000);
+  expect([await store.documents('key/'), await store.documents('end/')]).toEqual([[], []]);
 });

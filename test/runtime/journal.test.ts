@@ -117,6 +117,34 @@ describe('the journal', () => {
     expect(rounds).toBeLessThan(20_000);
   });
 
+  it('refuses with a document what follows on it, so that nothing else is lost by it (J3)', async () => {
+    const inner = memoryStore();
+    const full = new Completion();
+    let groups = 0;
+    const { journal, logs, shown, lost } = setUp((group) =>
+      (groups += 1) === 1 ? full.promise : inner.append(group),
+    );
+    const settled: [string, unknown][] = [];
+    const put = (key: string, revision: number): void => {
+      const tell = (error?: unknown): void => void settled.push([`${key} ${revision}`, error]);
+      journal.append({ kind: 'document', key, revision, text: '{}', settled: tell });
+    };
+    put('one', 1);
+    await Promise.resolve();
+    put('one', 2);
+    put('two', 1);
+    logs[0]?.append('log', { level: 'info', message: 'beside' });
+    const error = new Error('disk full');
+    full.reject(error);
+    await journal.flushed();
+    expect(settled).toEqual([
+      ['one 1', error],
+      ['one 2', error],
+      ['two 1', undefined],
+    ]);
+    expect([shown, lost]).toEqual([[['job_a', 1]], []]);
+  });
+
   it('flushed() resolves when nothing is to be done, and after a refusal as after a commit', async () => {
     const { logs, journal, lost } = setUp(() => Promise.reject(new Error('no')));
     await journal.flushed();
