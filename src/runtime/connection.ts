@@ -387,9 +387,8 @@ export class Connection {
         return;
       }
       if (error !== undefined) {
-        // One that the store knows can be resumed again, with the token that its client has.
+        // One that the store knows waits on, and can be resumed with the token that its client has.
         if (session.revision === 0) this.#engine.sessions.end(session);
-        else this.#engine.sessions.detach(session);
         this.#peer.reply({
           type: 'session.rejected',
           payload: new ArcpError('UNAVAILABLE', 'the runtime could not store the session').toPayload(),
