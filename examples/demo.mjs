@@ -3,7 +3,7 @@
  * write a report on a repository, and this one checks that what arrived is what the agent says it sent.
  *
  *   npm run demo
- *   npm run demo -- --path DIR --budget credits:50 --out FILE
+ *   npm run demo -- --path DIR --budget credits:200 --out FILE
  */
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -91,7 +91,7 @@ async function main() {
     say(`         size and hash are what the agent says it streamed`);
     say(`jobs:    1 report, ${story.delegated} delegated, ${story.failed} of them not completed`);
     if (story.failed > 0)
-      say(`         the report says why; for more credits: npm run demo -- --budget credits:100`);
+      say(`         the report says why; for more credits: npm run demo -- --budget credits:500`);
     say(`time:    ${((performance.now() - started) / 1_000).toFixed(1)} s`);
     return 0;
   } catch (error) {
@@ -110,7 +110,7 @@ function options() {
     ({ values } = parseArgs({
       options: {
         path: { type: 'string' },
-        budget: { type: 'string', default: 'credits:20' },
+        budget: { type: 'string', default: 'credits:100' },
         out: { type: 'string' },
       },
     }));
