@@ -16,10 +16,22 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   dialects: ['protocol', 'store', 'transport', 'runtime'],
   client: ['protocol', 'transport'],
   conformance: ['protocol', 'agents', 'client', 'runtime'],
-  fleet: ['protocol', 'store', 'runtime', 'client'],
+  documents: ['protocol'],
+  fleet: ['protocol', 'documents', 'store', 'runtime', 'client'],
   '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners'],
   testing: ['protocol', 'transport', 'runtime', 'client', '.'],
-  cli: ['protocol', 'store', 'agents', 'transport', 'runtime', 'client', 'conformance', 'fleet', '.'],
+  cli: [
+    'protocol',
+    'documents',
+    'store',
+    'agents',
+    'transport',
+    'runtime',
+    'client',
+    'conformance',
+    'fleet',
+    '.',
+  ],
 };
 
 /** Single files at the top of `src` that import nothing of ours and that every room may use. */

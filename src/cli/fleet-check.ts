@@ -1,7 +1,7 @@
 /** `arcp fleet check`: explains every mistake of a task-spec file, with its place. */
 import type { Command } from 'commander';
 import type { Checked } from '../fleet/spec/check.js';
-import type { Problem } from '../fleet/spec/problems.js';
+import type { Problem } from '../documents/problems.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { Failure } from './failure.js';
 import { printable } from './text.js';

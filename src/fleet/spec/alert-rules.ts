@@ -4,7 +4,7 @@ import { endpointUrlFault } from '../alerts/endpoint-url.js';
 import { PAGER_SEVERITIES } from '../alerts/severities.js';
 import { secretRule } from './secret-rules.js';
 import { isBlank } from './naming.js';
-import type { Problems } from './problems.js';
+import type { Problems } from '../../documents/problems.js';
 
 type Path = readonly PropertyKey[];
 

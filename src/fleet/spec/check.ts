@@ -17,12 +17,12 @@ import { fleetWorkerSpec } from '../../protocol/fleet/worker.js';
 import { nestsDeeperThan } from '../../protocol/nesting.js';
 import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import { alertRules } from './alert-rules.js';
-import { closest } from './closest.js';
+import { closest } from '../../documents/closest.js';
 import { divide, documentHead, type Division, type FleetSpec, type Part } from './document.js';
-import { valueOf, type Reading } from './located.js';
+import { valueOf, type Reading } from '../../documents/located.js';
 import { nameFault } from './naming.js';
-import { Problems, type Problem } from './problems.js';
-import { readJson } from './read-json.js';
+import { Problems, type Problem } from '../../documents/problems.js';
+import { readJson } from '../../documents/read-json.js';
 import { readToml } from './read-toml.js';
 import { readYaml } from './read-yaml.js';
 import { taskRules } from './task-rules.js';
@@ -46,7 +46,7 @@ export function checkSpec(text: string, format: SpecFormat, fallbackName: string
       .map(({ at, message }): Problem => ({ severity: 'error', ...at, path: '', message }));
     return { spec: undefined, problems };
   }
-  const problems = new Problems(reading.root);
+  const problems = new Problems(reading.root, DEFAULT_FLEET_LIMITS.maxProblems);
   const spec = checkRoot(reading.value, fallbackName, problems);
   const all = problems.all;
   return { spec: all.some(({ severity }) => severity === 'error') ? undefined : spec, problems: all };

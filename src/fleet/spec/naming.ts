@@ -1,5 +1,5 @@
 /** Ids and names: what may name a folder, a log line or a column on a terminal. */
-import type { Problems } from './problems.js';
+import type { Problems } from '../../documents/problems.js';
 
 const ID = /^[A-Za-z0-9._-]{1,128}$/;
 

@@ -1,6 +1,6 @@
 /** Task specs in TOML, with places. Dates and times become the text that was written: JSON has no others. */
 import { parseTOML, ParseError, type AST } from 'toml-eslint-parser';
-import type { Located, Place, Reading, SyntaxFault } from './located.js';
+import type { Located, Place, Reading, SyntaxFault } from '../../documents/located.js';
 
 /** A table or a list that is still being filled. */
 interface OpenTable {

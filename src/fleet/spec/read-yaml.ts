@@ -4,7 +4,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
 import { DEFAULT_FLEET_LIMITS } from '../limits.js';
-import type { Located, Member, Place, Reading, SyntaxFault } from './located.js';
+import type { Located, Member, Place, Reading, SyntaxFault } from '../../documents/located.js';
 
 export function readYaml(text: string): Reading {
   const lines = new LineCounter();

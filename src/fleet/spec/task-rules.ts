@@ -10,9 +10,9 @@ import { WORKER_ROLES } from '../../protocol/worker-profile.js';
 import { isVariableName, looksSecret } from '../workspace/environment.js';
 import { pathFault } from '../workspace/relative-path.js';
 import { alertRules } from './alert-rules.js';
-import { closest } from './closest.js';
+import { closest } from '../../documents/closest.js';
 import { isBlank, nameRules, repeated } from './naming.js';
-import type { Problems } from './problems.js';
+import type { Problems } from '../../documents/problems.js';
 
 type Path = readonly PropertyKey[];
 

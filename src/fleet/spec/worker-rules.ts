@@ -8,7 +8,7 @@ import type {
 } from '../../protocol/fleet/index.js';
 import { FLEET_GRANT_NAMES, isGrant } from '../trust/grants.js';
 import { repeated, nameRules } from './naming.js';
-import type { Problems } from './problems.js';
+import type { Problems } from '../../documents/problems.js';
 import { secretRule } from './secret-rules.js';
 import { unknownWord, variableRule } from './task-rules.js';
 

@@ -1,4 +1,4 @@
-/** Task specs in JSON (RFC 8259), with places. A key given twice is a mistake: `JSON.parse` would keep the last in silence. */
+/** A file in JSON (RFC 8259), with places. A key given twice is a mistake: `JSON.parse` would keep the last in silence. */
 import { parse, type ValueNode } from '@humanwhocodes/momoa';
 import type { Located, Member, Reading, SyntaxFault } from './located.js';
 

@@ -1,10 +1,9 @@
 /**
- * What a check found. An error keeps the spec from being run; a warning is what its author most likely did not mean.
+ * What a check of a file found. An error keeps it from being used; a warning is what its author most likely did not mean.
  * Messages show names and places, never values that could be secrets.
  */
-import { problemsIn } from '../../protocol/issues.js';
+import { problemsIn } from '../protocol/issues.js';
 import type { z } from 'zod';
-import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import { keyPlaceOf, placeOf, type Located, type Place } from './located.js';
 
 export interface Problem {
@@ -20,19 +19,22 @@ type Path = readonly PropertyKey[];
 
 export class Problems {
   readonly #root: Located;
+  readonly #max: number;
   readonly #found: Problem[] = [];
 
-  constructor(root: Located) {
+  /** @param max problems that are kept; further ones are not looked for */
+  constructor(root: Located, max: number) {
     this.#root = root;
+    this.#max = max;
   }
 
-  /** By place, at most `maxProblems`. */
+  /** By place, at most `max`. */
   get all(): readonly Problem[] {
     return this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
   }
 
   get isFull(): boolean {
-    return this.#found.length >= DEFAULT_FLEET_LIMITS.maxProblems;
+    return this.#found.length >= this.#max;
   }
 
   error(path: Path, message: string): void {
