@@ -3,16 +3,10 @@
  * command with status 2; where the value may hold a secret, a Failure that does not repeat it.
  */
 import { InvalidArgumentError } from 'commander';
-import {
-  ArcpError,
-  parseBudget,
-  parseBudgetEntry,
-  isTrustLevel,
-  TRUST_LEVELS,
-  type TrustLevel,
-} from '../protocol/index.js';
+import { ArcpError, parseBudget, parseBudgetEntry, isTrustLevel, TRUST_LEVELS } from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
+import type { PrincipalTrust } from './serving/settings.js';
 
 /** For options that may be given several times. */
 export function collect<T>(
@@ -85,8 +79,6 @@ export function parseDuration(text: string): number {
   }
   return Math.round(Number(match[1]) * unit);
 }
-
-export type PrincipalTrust = readonly [principal: string, level: TrustLevel];
 
 /** `principal=level`. */
 export function parseTrust(text: string): PrincipalTrust {

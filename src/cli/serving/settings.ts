@@ -1,0 +1,33 @@
+/** What `arcp serve` does, wherever it was said: on the command line, in a config file, or nowhere. */
+import type { TrustLevel } from '../../protocol/index.js';
+import type { LogLevelName } from '../logging.js';
+import type { Token } from '../tokens.js';
+
+export type PrincipalTrust = readonly [principal: string, level: TrustLevel];
+
+export interface ServeSettings {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Modules that export agents. */
+  readonly agents: readonly string[];
+  readonly conformance: boolean;
+  readonly store: 'memory' | 'sqlite';
+  readonly data: string;
+  readonly durability: 'full' | 'normal';
+  /** Given in sight of everybody. */
+  readonly tokens: readonly Token[];
+  readonly tokenFiles: readonly string[];
+  readonly anonymous: boolean;
+  readonly gateway: { readonly url: string; readonly keyEnv: string } | undefined;
+  readonly trust: readonly PrincipalTrust[];
+  readonly origins: readonly string[];
+  /** Milliseconds that running jobs get when it is told to stop. */
+  readonly drain: number;
+  readonly logLevel: LogLevelName;
+  /** Whether what happens to the listener is told as JSON lines. */
+  readonly json: boolean;
+}
+
+/** Where the master key of a gateway is looked for, unless something else is said. */
+export const GATEWAY_KEY = 'ARCP_GATEWAY_KEY';
