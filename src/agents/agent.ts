@@ -32,6 +32,8 @@ export interface Agent<Input = unknown> {
   /** Whether a bare name resolves to this version. Of several versions at most one may say so. */
   readonly default: boolean;
   readonly description: string | undefined;
+  /** Whether it composes others: `workflow.start` starts it, and its jobs say `workflow.complete` before they complete. */
+  readonly isWorkflow?: boolean | undefined;
   /** Checks and shapes `arguments`; a mismatch is `job.failed` INVALID_ARGUMENT before `run` is called. */
   readonly input: ZodType<Input> | undefined;
   /** `auto`: the runtime heartbeats while `run` is pending. `manual`: the agent calls `ctx.heartbeat()` (decision 23). */

@@ -16,6 +16,11 @@ interface CommonDefinition<Input> {
   /** Whether the bare name means this version. Without any, the highest version is meant (decision 3). */
   readonly default?: boolean;
   readonly description?: string;
+  /**
+   * `workflow`: it composes others, so that `workflow.start` starts it, `tool.invoke` and a delegation do too, and its jobs
+   * say `workflow.complete`, with their value, before they complete. Default `agent`.
+   */
+  readonly kind?: 'agent' | 'workflow';
   /** Checks and shapes the arguments of an invocation. */
   readonly input?: ZodType<Input>;
   /** Default `auto`: the runtime sends heartbeats while `run` is pending (decision 23). */
@@ -72,6 +77,7 @@ export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>)
     version,
     default: definition.default ?? false,
     description: definition.description,
+    isWorkflow: definition.kind === 'workflow',
     input: definition.input,
     heartbeat: definition.heartbeat ?? 'auto',
     recovery: definition.recovery ?? 'fail',

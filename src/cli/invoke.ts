@@ -18,6 +18,7 @@ interface InvokeOptions extends ConnectionOptions {
   readonly arg?: readonly (readonly [string, unknown])[];
   readonly args?: { readonly value: unknown };
   readonly budget?: readonly string[];
+  readonly workflow?: true;
   readonly out?: string;
   readonly idempotencyKey?: string;
   readonly detach?: true;
@@ -36,6 +37,7 @@ export function addInvoke(program: Command, exit: (code: ExitCode) => void): voi
       'what it may spend, e.g. USD:1.00; may be repeated',
       parseBudgetOption,
     )
+    .option('--workflow', 'start it as a workflow: what is none is refused')
     .option('--out <file>', 'where the result goes instead of stdout')
     .option('--idempotency-key <key>', 'repeating the same key within 24 h gets the same job')
     .option('--detach', 'print the id of the job and leave it to itself')
@@ -71,11 +73,14 @@ async function start(
   let client: Client | undefined;
   try {
     client = await connectTo(options, { signal, ...(tap === undefined ? {} : { dial: tap.dial }) });
-    const job = await client.invoke(agent, args, {
+    const asked = {
       signal,
       ...(options.budget === undefined ? {} : { budget: options.budget }),
       ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
-    });
+    };
+    const job = await (options.workflow === true
+      ? client.startWorkflow(agent, args, asked)
+      : client.invoke(agent, args, asked));
     tap?.close();
     if (options.detach === true) {
       await detach(job, options.json === true);

@@ -24,6 +24,7 @@ interface ScheduleOptions extends ConnectionOptions {
   readonly args?: { readonly value: unknown };
   readonly budget?: readonly string[];
   readonly idempotencyKey?: string;
+  readonly workflow?: true;
 }
 
 export function addSchedule(program: Command): void {
@@ -37,6 +38,7 @@ export function addSchedule(program: Command): void {
     .option('--arg <name=value>', 'one argument; the value is JSON, or else text', collect(parseArgument))
     .option('--args <json>', 'all arguments', parseJson)
     .option('--budget <currency:amount>', 'what each job may spend; may be repeated', parseBudgetOption)
+    .option('--workflow', 'start it as a workflow: what is none is refused')
     .option('--idempotency-key <key>', 'repeating the same key gets the same schedule');
   withConnectionOptions(command).action(async (agent: string, options: ScheduleOptions) => {
     const when = timeOf(options);
@@ -44,6 +46,7 @@ export function addSchedule(program: Command): void {
     const client = await connectTo(options);
     try {
       const id = await client.schedule(agent, args, when, {
+        asWorkflow: options.workflow === true,
         ...(options.budget === undefined ? {} : { budget: options.budget }),
         ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
       });

@@ -61,7 +61,10 @@ export type ScheduleTime =
   /** A recurrence rule (RFC 5545), with a `DTSTART` line before it or not. */
   | { readonly at?: never; readonly after?: never; readonly every: string };
 
-export type ScheduleOptions = Omit<StartOptions, 'signal'>;
+export interface ScheduleOptions extends Omit<StartOptions, 'signal'> {
+  /** Whether `agent` is to be started as a workflow, see `startWorkflow`. */
+  readonly asWorkflow?: boolean;
+}
 
 export type ScheduleListing = Payload<'session.schedules'>['schedules'][number];
 
@@ -128,6 +131,15 @@ export class Client {
   invoke(agent: string, args: unknown = {}, options: InvokeOptions = {}): Promise<Job> {
     const payload = { tool: agent, arguments: args, ...authority(options) };
     return this.#session.startJob({ type: 'tool.invoke', payload, ...fields(options) }, options.signal);
+  }
+
+  /**
+   * Starts a workflow (`name` or `name@version`), an agent that composes others. Resolves and rejects like `invoke`; its
+   * job says `workflow.complete` before it completes. What is no workflow is AGENT_NOT_AVAILABLE, after the accept.
+   */
+  startWorkflow(workflow: string, args: unknown = {}, options: InvokeOptions = {}): Promise<Job> {
+    const payload = { workflow, arguments: args, ...authority(options) };
+    return this.#session.startJob({ type: 'workflow.start', payload, ...fields(options) }, options.signal);
   }
 
   /** Starts a job by `agent.delegate`: as a child of `parentJobId` where given. Resolves and rejects like `invoke`. */
@@ -257,7 +269,11 @@ export class Client {
     { at, after, every }: ScheduleTime,
     options: ScheduleOptions = {},
   ): Promise<string> {
-    const job = { type: 'tool.invoke', payload: { tool: agent, arguments: args, ...authority(options) } };
+    const asked = { arguments: args, ...authority(options) };
+    const job =
+      options.asWorkflow === true
+        ? { type: 'workflow.start', payload: { workflow: agent, ...asked } }
+        : { type: 'tool.invoke', payload: { tool: agent, ...asked } };
     const { schedule_id, note } = await this.#session.acknowledged({
       type: 'job.schedule',
       payload: { job, when: { at: at instanceof Date ? at.toISOString() : at, after, every } },

@@ -68,7 +68,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         interrupt: true,
         artifacts: true,
         ...(token === undefined ? { anonymous: true } : {}),
-        extensions: [OPT_IN.delegate, OPT_IN.human],
+        extensions: [OPT_IN.delegate, OPT_IN.human, OPT_IN.workflow],
         ...options.capabilities,
       },
     },

@@ -132,7 +132,10 @@ export class ClientSession implements ConnectionOwner {
   }
 
   /** Issues a command that starts a job; aborting `signal` gives the command up, or cancels the job. */
-  startJob(message: OutboundMessage<'tool.invoke' | 'agent.delegate'>, signal?: AbortSignal): Promise<Job> {
+  startJob(
+    message: OutboundMessage<'tool.invoke' | 'workflow.start' | 'agent.delegate'>,
+    signal?: AbortSignal,
+  ): Promise<Job> {
     const read = (envelope: AnyEnvelope, size: number): Answer<Job> => {
       if (envelope.type === 'job.accepted') {
         const job = this.#jobs.adopt(envelope, size);

@@ -27,7 +27,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     scheduled_jobs: true,
     interrupt: true,
     anonymous: runtime.authenticators.has('none'),
-    extensions: [OPT_IN.checkpoint, OPT_IN.delegate, OPT_IN.human, OPT_IN.schedule],
+    extensions: [OPT_IN.checkpoint, OPT_IN.delegate, OPT_IN.human, OPT_IN.schedule, OPT_IN.workflow],
     binary_encoding: ['base64'],
     heartbeat_interval_seconds: runtime.limits.heartbeatIntervalMs / 1000,
     heartbeat_recovery: runtime.heartbeatRecovery,

@@ -4,7 +4,7 @@ import type { MessageType } from '../protocol/messages.js';
 import { fetchArtifact, putArtifact, releaseArtifact } from './artifact-commands.js';
 import type { Command, CommandScene } from './command.js';
 import { createCheckpoint, restoreCheckpoint } from './checkpoint-commands.js';
-import { cancel, delegate, invoke } from './job-commands.js';
+import { cancel, delegate, invoke, startWorkflow } from './job-commands.js';
 import {
   answerChoice,
   answerInput,
@@ -47,6 +47,7 @@ const nacked: Command<'nack'> = ({ engine, session }, { payload }) => {
 
 const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, Command<never>>([
   ['tool.invoke', invoke],
+  ['workflow.start', startWorkflow],
   ['agent.delegate', delegate],
   ['cancel', cancel],
   ['human.input.response', answerInput],

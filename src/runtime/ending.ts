@@ -27,16 +27,28 @@ export interface Completion {
   readonly streamed: Pick<Payload<'job.completed'>, 'result_id' | 'result_size' | 'result_ref'> | undefined;
 }
 
+/** What the text of a completion has to leave room for. */
+export interface Room {
+  /** Levels of an envelope around the value. */
+  readonly levels: number;
+  /** Of the payload in one event. */
+  readonly copies: number;
+}
+
+/** `job.completed`: the envelope and the payload are around the value. */
+export const ONCE: Room = { levels: 2, copies: 1 };
+/** `workflow.complete` besides, which those who cannot read it get in an `event.emit`, a level deeper, under two names. */
+export const AS_WORKFLOW: Room = { levels: 3, copies: 2 };
+
 /** Throws INVALID_ARGUMENT or RESOURCE_EXHAUSTED when the value cannot be sent, FAILED_PRECONDITION for two results. */
-export function completed({ value, summary, streamed }: Completion, limits: Limits): Ending {
+export function completed({ value, summary, streamed }: Completion, limits: Limits, room: Room): Ending {
   if (streamed !== undefined && value !== undefined) {
     throw new ArcpError('FAILED_PRECONDITION', 'a job that streamed its result cannot also return one');
   }
-  // The envelope and the payload are two levels around the value.
-  const inline = value === undefined ? '' : `"value":${jsonText(value, limits.maxNesting - 2)}`;
+  const inline = value === undefined ? '' : `"value":${jsonText(value, limits.maxNesting - room.levels)}`;
   const rest = JSON.stringify({ ...streamed, summary });
   const text = inline === '' ? rest : rest === '{}' ? `{${inline}}` : `{${inline},${rest.slice(1)}`;
-  refuseOversize(text, 'an inline result', limits.maxEventBytes);
+  refuseOversize(text, 'an inline result', limits.maxEventBytes / room.copies);
   return { type: 'job.completed', text };
 }
 

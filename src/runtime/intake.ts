@@ -333,6 +333,8 @@ export class Intake {
     };
     const log = session.log(this.#context);
     log.append('job.accepted', accepted, fields);
+    if (request.asWorkflow === true && ending.type === 'job.completed')
+      log.appendText('workflow.complete', ending.text, undefined, fields);
     log.appendText(ending.type, ending.text, undefined, fields);
   }
 
@@ -345,7 +347,8 @@ export class Intake {
 /** What makes two requests the same (decision 11). */
 function fingerprintOf(request: JobRequest): string {
   const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent, profile } = request;
-  return requestFingerprint(agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs, profile);
+  const asked = [agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs, profile];
+  return requestFingerprint(...asked, ...(request.asWorkflow === true ? ['workflow'] : []));
 }
 
 /** (K4) Throws DUPLICATE_KEY when the key stands for something else, RESOURCE_EXHAUSTED when there are too many keys. */

@@ -1,4 +1,4 @@
-/** The commands that start work and stop it: `tool.invoke`, `agent.delegate`, `cancel`. */
+/** The commands that start work and stop it: `tool.invoke`, `workflow.start`, `agent.delegate`, `cancel`. */
 import { ArcpError } from '../protocol/errors.js';
 import { OPT_IN } from '../protocol/extensions.js';
 import { isId, MAX_ID_LENGTH } from '../protocol/ids.js';
@@ -27,13 +27,31 @@ export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) =>
   });
 };
 
+export const startWorkflow: Command<'workflow.start'> = ({ engine, session }, envelope) => {
+  const { workflow, arguments: args = {}, ...asked } = envelope.payload;
+  engine.sessions.optIn(session, OPT_IN.workflow);
+  engine.intake.submit(session, {
+    agent: workflow,
+    asWorkflow: true,
+    arguments: args,
+    costBudget: asked.cost_budget,
+    leaseRequest: asked.lease_request,
+    maxRuntimeMs: asked.max_runtime_ms,
+    profile: asked.profile,
+    priority: envelope.priority ?? 'normal',
+    traceId: envelope.trace_id,
+    correlationId: envelope.id,
+    causationId: undefined,
+    idempotencyKey: envelope.idempotency_key,
+    parent: undefined,
+    delegateId: undefined,
+  });
+};
+
 export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
   const { target, task, context, cost_budget, lease_request, max_runtime_ms, delegate_id, profile } =
     envelope.payload;
-  if (!session.extensions.has(OPT_IN.delegate)) {
-    session.extensions.add(OPT_IN.delegate);
-    engine.sessions.save(session);
-  }
+  engine.sessions.optIn(session, OPT_IN.delegate);
   const parent =
     envelope.job_id === undefined ? undefined : ownJob(engine.jobs, session.principal, envelope.job_id);
   if (parent !== undefined) {

@@ -19,7 +19,7 @@ import type { MessageType } from '../protocol/messages.js';
 import { refuseOversize } from './agent-output.js';
 import { checkedArguments } from './checked-arguments.js';
 import type { Timer } from '../clock.js';
-import { cancelled, completed, failed, type Ending } from './ending.js';
+import { AS_WORKFLOW, cancelled, completed, failed, ONCE, type Ending } from './ending.js';
 import { FIRST_ATTEMPT, JOB_RESTARTED, type Attempt, type Restarted } from './attempt.js';
 import { SnapshotRequests } from './snapshot-requests.js';
 import type { EngineContext } from './engine-context.js';
@@ -537,7 +537,8 @@ export class JobRun {
   #completion(value: unknown): Ending {
     try {
       const streamed = this.#result?.completion();
-      return completed({ value, summary: this.summary, streamed }, this.#context.limits);
+      const room = this.#agent.isWorkflow === true ? AS_WORKFLOW : ONCE;
+      return completed({ value, summary: this.summary, streamed }, this.#context.limits, room);
     } catch (error) {
       return failed(error);
     }
@@ -571,6 +572,9 @@ export class JobRun {
       job.heartbeat(2 * job.origin.heartbeatMs, 'running');
     }
     this.#streams?.end(ending);
+    if (this.#agent.isWorkflow === true && ending.type === 'job.completed') {
+      job.emitText('workflow.complete', ending.text);
+    }
     job.end(ending);
     job.origin.budget.settle();
     this.#signalStop(JOB_OVER);

@@ -20,10 +20,7 @@ export const schedule: Command<'job.schedule'> = (scene, envelope) => {
       'an anonymous principal ends with its session: it cannot schedule',
     );
   }
-  if (!session.extensions.has(OPT_IN.schedule)) {
-    session.extensions.add(OPT_IN.schedule);
-    engine.sessions.save(session);
-  }
+  engine.sessions.optIn(session, OPT_IN.schedule);
   const command = readCommand(job, {
     priority: envelope.priority ?? 'normal',
     traceId: envelope.trace_id,

@@ -1,4 +1,4 @@
-/** The command of a schedule: what `tool.invoke` and `agent.delegate` ask for, given again at each occurrence. */
+/** The command of a schedule: what a command that starts work asks for, given again at each occurrence. */
 import type * as z from 'zod';
 import { parseAgentRef } from '../protocol/agent-ref.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -18,7 +18,7 @@ interface Circumstances {
 
 /** As it is kept. */
 export interface ScheduledCommand extends Circumstances {
-  readonly type: 'tool.invoke' | 'agent.delegate';
+  readonly type: 'tool.invoke' | 'workflow.start' | 'agent.delegate';
   readonly agent: string;
   readonly arguments: unknown;
   readonly leaseRequest?: Readonly<Record<string, unknown>> | undefined;
@@ -47,11 +47,16 @@ function asked(type: string, payload: unknown): Omit<ScheduledCommand, keyof Cir
     const { tool, arguments: args, ...rest } = read(MESSAGES['tool.invoke'].schema, payload);
     return { type, agent: tool, arguments: args, ...bounds(rest) };
   }
+  if (type === 'workflow.start') {
+    const { workflow, arguments: args = {}, ...rest } = read(MESSAGES['workflow.start'].schema, payload);
+    return { type, agent: workflow, arguments: args, ...bounds(rest) };
+  }
   if (type === 'agent.delegate') {
     const { target, task, context, ...rest } = read(MESSAGES['agent.delegate'].schema, payload);
     return { type, agent: target, arguments: childArguments(task, context), ...bounds(rest) };
   }
-  throw new ArcpError('UNIMPLEMENTED', 'job.type: tool.invoke and agent.delegate can be scheduled');
+  const known = 'tool.invoke, workflow.start and agent.delegate';
+  throw new ArcpError('UNIMPLEMENTED', `job.type: ${known} can be scheduled`);
 }
 
 function bounds({
@@ -70,10 +75,11 @@ function read<Schema extends z.ZodType>(schema: Schema, payload: unknown): z.out
   throw new ArcpError('INVALID_ARGUMENT', `job.${describeIssues(result.error.issues, payload)}`);
 }
 
-export function submissionOf({ type: _type, ...command }: ScheduledCommand): Submission {
+export function submissionOf({ type, ...command }: ScheduledCommand): Submission {
   const { leaseRequest, costBudget, maxRuntimeMs, profile, traceId } = command;
   return {
     ...command,
+    asWorkflow: type === 'workflow.start',
     leaseRequest,
     costBudget,
     maxRuntimeMs,

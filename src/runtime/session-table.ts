@@ -1,6 +1,7 @@
 /** The sessions of a runtime: opened, detached when their connection drops, resumed, and ended (laws L3 and L7). */
 import { sessionCapabilities, type Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { OptIn } from '../protocol/extensions.js';
 import { MESSAGES, type MessageRule, type MessageType } from '../protocol/messages.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import { anonymousPrincipal } from './authenticator.js';
@@ -138,6 +139,13 @@ export class SessionTable {
       return;
     }
     this.#put(session, JSON.stringify(session.record()), settled);
+  }
+
+  /** The client can take the messages of an extension from now on: it has sent one itself (decision 17). */
+  optIn(session: Session, extension: OptIn): void {
+    if (session.extensions.has(extension)) return;
+    session.extensions.add(extension);
+    this.save(session);
   }
 
   #put(session: Session, text: string | undefined, settled: (error?: unknown) => void): void {

@@ -1,6 +1,6 @@
 /**
- * From a request for work to a job: the one way in for `tool.invoke`, `agent.delegate` and an agent's own `delegate`.
- * What is wrong with the request as such is thrown before there is a job; an agent that is not hosted here is the
+ * From a request for work to a job: the one way in for `tool.invoke`, `workflow.start`, `agent.delegate` and an agent's own
+ * `delegate`. What is wrong with the request as such is thrown before there is a job; an agent that is not hosted here is the
  * failure of an accepted job (decision 2).
  */
 import type { Agent } from '../agents/agent.js';
@@ -34,6 +34,8 @@ export interface Submission {
   /** `name` or `name@version`. */
   readonly agent: string;
   readonly arguments: unknown;
+  /** Whether only a workflow will do. */
+  readonly asWorkflow?: boolean | undefined;
   /** As it came: checked here, echoed as it is. */
   readonly leaseRequest: Readonly<Record<string, unknown>> | undefined;
   /** The older way to ask for a budget; `leaseRequest` wins over it. */
@@ -114,7 +116,7 @@ export function prepareJob(
   } else {
     checkPlaceInTree(parent, context);
   }
-  const agent = resolve(registry, ref);
+  const agent = resolve(registry, ref, submission.asWorkflow === true);
   const known = agent instanceof ArcpError ? undefined : agent;
   const name = known === undefined ? submission.agent : `${known.name}@${known.version}`;
   parent?.origin.authority.check('agent.delegate', name, context.clock.now());
@@ -198,9 +200,12 @@ function checkPlaceInTree(parent: Job, { limits, clock }: EngineContext): void {
   }
 }
 
-function resolve(registry: AgentRegistry, ref: AgentRef): Agent | ArcpError {
+function resolve(registry: AgentRegistry, ref: AgentRef, asWorkflow: boolean): Agent | ArcpError {
   try {
-    return registry.resolve(ref);
+    const agent = registry.resolve(ref);
+    if (!asWorkflow || agent.isWorkflow === true) return agent;
+    const message = `${agent.name}@${agent.version} is no workflow: tool.invoke starts it`;
+    return new ArcpError('AGENT_NOT_AVAILABLE', message);
   } catch (error) {
     if (error instanceof ArcpError) return error;
     throw error;

@@ -52,6 +52,19 @@ describe('arcp invoke', () => {
     expect(code).toBe(0);
   });
 
+  it('starts a workflow with --workflow, and tells what is none', async () => {
+    const steps = '{"steps":[{"target":"echo","arguments":1},{"target":"echo","arguments":2}]}';
+    const done = await arcp(['invoke', 'sequence', '--workflow', '--args', steps, '--json'], env);
+    expect(jsonLines(done.stdout).at(-2)).toMatchObject({
+      type: 'workflow.complete',
+      payload: { value: [1, 2] },
+    });
+    expect(done.code).toBe(0);
+    const refused = await arcp(['invoke', 'echo', '--workflow'], env);
+    expect(refused.stderr).toContain('AGENT_NOT_AVAILABLE: echo@1.0.0 is no workflow');
+    expect(refused.code).toBe(1);
+  });
+
   it('prints one envelope a line with --json, from job.accepted to the terminal, and nothing else', async () => {
     const { code, stdout } = await arcp(
       ['invoke', 'ticker', '--arg', 'count=3', '--arg', 'intervalMs=1', '--json'],

@@ -34,6 +34,7 @@ interface Argument {
 
 interface Run extends Outside {
   readonly agent?: string;
+  readonly as_workflow?: boolean;
   readonly arguments: unknown;
   readonly cost_budget?: readonly string[];
   readonly lease_request?: Readonly<Record<string, unknown>>;
@@ -137,10 +138,14 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
       const { run } = scene;
       const { test, client } = await hosting();
       await using _ = test;
-      const job = await client.invoke(run.agent ?? agentCase.name, run.arguments, {
+      const options = {
         budget: run.cost_budget ?? [],
         ...(run.lease_request && { leaseRequest: run.lease_request }),
-      });
+      };
+      const name = run.agent ?? agentCase.name;
+      const job = await (run.as_workflow === true
+        ? client.startWorkflow(name, run.arguments, options)
+        : client.invoke(name, run.arguments, options));
       const events = eventsOf(job, agentCase.heartbeat);
       const answered = answerQuestions(job, run.answers);
       const wait = run.heartbeat_lost === true ? TWO_MISSED_MS : run.after_ms;
@@ -184,13 +189,19 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
   });
 });
 
+/** Arguments under which an agent takes its time, where it does not without any. */
+const TO_BE_CANCELLED = new Map<string, unknown>([
+  ['delegator', { target: 'sleep', task: 'wait' }],
+  ['sequence', { steps: [{ target: 'sleep' }] }],
+]);
+
 describe('a conformance agent that can be cancelled', () => {
   const cancellable = fixtureCases<AgentCase>('agents.json').filter((one) => one.cancellable === true);
 
   it.each(cancellable)('$name ends at once, without time going on', async ({ name, heartbeat }) => {
     const { test, client } = await hosting();
     await using _ = test;
-    const args = name === 'delegator' ? { target: 'sleep', task: 'wait' } : {};
+    const args = TO_BE_CANCELLED.get(name) ?? {};
     const job = await client.invoke(name, args);
     const events = eventsOf(job, heartbeat);
     await test.clock.settle();

@@ -9,6 +9,7 @@ import { answeringAgents } from './answering.js';
 import { askingAgents } from './asking.js';
 import { charger } from './charger.js';
 import { delegator } from './delegator.js';
+import { sequence } from './sequence.js';
 import { streamingAgents } from './streaming.js';
 import { waitOn } from './wait.js';
 import { waitingAgents } from './waiting.js';
@@ -20,6 +21,7 @@ export function conformanceAgents(clock: Clock = systemClock): Agent[] {
     charger,
     ...streamingAgents,
     delegator,
+    sequence,
     ...askingAgents,
     ...actingAgents,
   ];

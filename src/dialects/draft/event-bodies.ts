@@ -163,6 +163,8 @@ const PROJECTIONS: ReadonlyMap<string, Project> = new Map<MessageType, Project>(
   ['log', asIs('log')],
   ['metric', metric],
   ['agent.delegate', delegate],
+  // Its value follows in `job.result`.
+  ['workflow.complete', () => status('workflow_complete')],
   ['event.emit', emitted],
   ['stream.chunk', streamChunk],
   ['artifact.ref', artifact],

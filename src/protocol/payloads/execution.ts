@@ -190,16 +190,34 @@ const command = z.custom<{ readonly type: string; readonly payload: JsonObject }
 
 export const jobSchedule = z.object({ job: command, when: scheduleTime });
 
-/** `arguments` in one shape, `inputs` in the other; written as `arguments`. */
+/**
+ * `arguments` in one shape, `inputs` in the other; written as `arguments`. The rest are additions, as in `tool.invoke`:
+ * RFC 0001 §26 leaves the payloads of workflows open.
+ */
 export const workflowStart = z
-  .object({ workflow: nonEmptyText, arguments: optionalValue, inputs: optionalValue })
+  .object({
+    workflow: nonEmptyText,
+    arguments: optionalValue,
+    inputs: optionalValue,
+    cost_budget: optional(costBudget),
+    lease_request: optional(anyObject),
+    profile: optionalValue,
+    max_runtime_ms: optional(maxRuntime),
+  })
   .transform(({ inputs, ...rest }): typeof rest =>
     rest.arguments === undefined && inputs !== undefined ? { ...rest, arguments: inputs } : rest,
   );
 
-/** `value` in one shape, `outputs` in the other; written as `value`. */
+/** `value` in one shape, `outputs` in the other; written as `value`. The rest are additions: what `job.completed` says. */
 export const workflowComplete = z
-  .object({ value: optionalValue, outputs: optionalValue })
+  .object({
+    value: optionalValue,
+    outputs: optionalValue,
+    result_ref: optional(artifactReference),
+    result_id: optional(text),
+    result_size: optional(counter),
+    summary: optional(text),
+  })
   .transform(({ outputs, ...rest }): typeof rest =>
     rest.value === undefined && outputs !== undefined ? { ...rest, value: outputs } : rest,
   );

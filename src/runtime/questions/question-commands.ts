@@ -102,9 +102,7 @@ export const deny: Command<'permission.deny'> = (scene, envelope) => {
 
 /** Whoever sends `human.*` can read it (decision 17). */
 function takesQuestions({ engine, session }: CommandScene): void {
-  if (session.extensions.has(OPT_IN.human)) return;
-  session.extensions.add(OPT_IN.human);
-  engine.sessions.save(session);
+  engine.sessions.optIn(session, OPT_IN.human);
 }
 
 /** Who answered, and when: the runtime's word, not the client's. */
