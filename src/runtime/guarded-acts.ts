@@ -56,7 +56,7 @@ export class GuardedActs {
   shell(argv: readonly string[], options?: ShellOptions): Promise<ShellResult> {
     const run = this.#run;
     const authority = {
-      policy: run.job.origin.authority.profile.shell,
+      policy: run.job.origin.authority.profileAt(this.#context.clock.now()).shell,
       signal: run.signal,
       clock: this.#context.clock,
       ask: (capability: string, target: string) => run.authorize(capability, target),

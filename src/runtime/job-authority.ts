@@ -1,5 +1,6 @@
 /**
- * What one job may do: the bounds of its lease, the leases that were granted to it since, and its worker profile.
+ * What one job may do: the bounds of its lease, the leases that were granted to it since, its worker profile and the
+ * trust level that is a ceiling over that.
  *
  * (U1) An act is allowed where the profile has its kind, and the lease or a granted lease covers its target in all of
  *      its forms. A grant does not reach beyond the profile.
@@ -16,6 +17,7 @@ import { capabilityOf, targetKind, type Capability } from '../protocol/lease-cap
 import type { Payload } from '../protocol/messages.js';
 import { canonicalTargets, TargetPatterns } from '../protocol/target-patterns.js';
 import { allowsTool, canSpawnChild, type WorkerProfile } from '../protocol/worker-profile.js';
+import { TRUST, underCeiling, type JobTrust } from './trust.js';
 
 export type LeaseId = Id<'lease'>;
 
@@ -46,7 +48,9 @@ export function isAboutLease(type: string): type is AboutLease {
 
 export class JobAuthority {
   readonly bounds: LeaseBounds;
+  /** Its own; what its trust level leaves of it is `profileAt`. */
   readonly profile: WorkerProfile;
+  readonly trust: JobTrust;
   /** The model of whoever delegated it, if somebody did. */
   readonly inheritedModel: string | undefined;
   /** The model that it was allowed last. */
@@ -54,10 +58,16 @@ export class JobAuthority {
   #compiled: Map<Capability, TargetPatterns> | undefined;
   #held: Map<LeaseId, Held> | undefined;
 
-  constructor(bounds: LeaseBounds, profile: WorkerProfile, inheritedModel?: string) {
+  constructor(bounds: LeaseBounds, profile: WorkerProfile, trust: JobTrust, inheritedModel?: string) {
     this.bounds = bounds;
     this.profile = profile;
+    this.trust = trust;
     this.inheritedModel = inheritedModel;
+  }
+
+  /** The profile that holds now (`trust.ts`, T3). */
+  profileAt(now: number): WorkerProfile {
+    return underCeiling(this.profile, this.trust.at(now));
   }
 
   /**
@@ -67,9 +77,9 @@ export class JobAuthority {
   check(capability: Capability, target: string, now: number): string {
     const forms = canonicalTargets(targetKind(capability), target);
     const [form] = forms;
-    this.#refuseByProfile(capability, form);
+    this.#refuseByProfile(capability, form, now);
     const covered = (patterns: TargetPatterns): boolean => forms.every((one) => patterns.covers(one));
-    if (this.#isBounded(capability, covered)) return form;
+    if (this.#isBounded(capability, now, covered)) return form;
     this.#requireGrant(capability, form, now, covered);
     return form;
   }
@@ -80,7 +90,7 @@ export class JobAuthority {
   checkAll(capability: Capability, pattern: string, now: number): void {
     const all = new TargetPatterns(targetKind(capability), [pattern]);
     const covered = (patterns: TargetPatterns): boolean => patterns.exceededBy(all).length === 0;
-    if (!this.#isBounded(capability, covered)) this.#requireGrant(capability, pattern, now, covered);
+    if (!this.#isBounded(capability, now, covered)) this.#requireGrant(capability, pattern, now, covered);
   }
 
   /** Follows an event of the job's log that is about its leases (U3). */
@@ -125,9 +135,10 @@ export class JobAuthority {
     return this.#held?.get(id);
   }
 
-  #isBounded(capability: Capability, covered: (patterns: TargetPatterns) => boolean): boolean {
+  #isBounded(capability: Capability, now: number, covered: (patterns: TargetPatterns) => boolean): boolean {
     const sources = this.bounds.capabilities?.get(capability);
-    if (sources === undefined) return this.bounds.closed !== true;
+    if (sources === undefined)
+      return this.bounds.closed !== true && TRUST[this.trust.at(now)].unnamed === 'allow';
     let patterns = this.#compiled?.get(capability);
     if (patterns === undefined) {
       patterns = new TargetPatterns(targetKind(capability), sources);
@@ -155,27 +166,31 @@ export class JobAuthority {
     throw refusal(code, capability, target, lease);
   }
 
-  #refuseByProfile(capability: Capability, target: string): void {
-    if (this.#hasKind(capability, target)) return;
+  #refuseByProfile(capability: Capability, target: string, now: number): void {
+    if (hasKind(this.profileAt(now), capability, target)) return;
     const { role } = this.profile;
-    const message = `${capability} of ${target}: the profile of this ${role} does not have it`;
-    throw new ArcpError('PERMISSION_DENIED', message, { details: { capability, target, profile: role } });
+    const level = this.trust.at(now);
+    const isByTrust = hasKind(this.profile, capability, target);
+    const why = isByTrust
+      ? `who is ${level} has it in no profile`
+      : `the profile of this ${role} does not have it`;
+    const details = { capability, target, profile: role, ...(isByTrust ? { trust_level: level } : {}) };
+    throw new ArcpError('PERMISSION_DENIED', `${capability} of ${target}: ${why}`, { details });
   }
+}
 
-  #hasKind(capability: Capability, target: string): boolean {
-    const { profile } = this;
-    switch (capability) {
-      case 'fs.write':
-        return profile.permissions.write;
-      case 'net.fetch':
-        return profile.permissions.network;
-      case 'tool.call':
-        return allowsTool(profile, target);
-      case 'agent.delegate':
-        return canSpawnChild(profile);
-      default:
-        return true;
-    }
+function hasKind(profile: WorkerProfile, capability: Capability, target: string): boolean {
+  switch (capability) {
+    case 'fs.write':
+      return profile.permissions.write;
+    case 'net.fetch':
+      return profile.permissions.network;
+    case 'tool.call':
+      return allowsTool(profile, target);
+    case 'agent.delegate':
+      return canSpawnChild(profile);
+    default:
+      return true;
   }
 }
 

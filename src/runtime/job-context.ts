@@ -309,7 +309,7 @@ class RunningJobContext implements JobContext {
   }
 
   get profile(): WorkerProfile {
-    return this.#run.job.origin.authority.profile;
+    return this.#run.job.origin.authority.profileAt(this.#context.clock.now());
   }
 
   get #acts(): GuardedActs {

@@ -41,6 +41,7 @@ export function listJobs(
   viewer: Viewer,
   { filter = {}, limit, cursor }: ListRequest,
   pageSize: number,
+  now: number,
 ): Page {
   const size = pageSizeOf(limit, pageSize);
   const after = cursor === undefined ? undefined : readCursor(cursor, 'job');
@@ -59,7 +60,7 @@ export function listJobs(
     const waitingFor = questionsFor(viewer, job, jobs).map(({ id, request }) => ({ id, ...request }));
     if (waitingFor.length > 0) room -= JSON.stringify(waitingFor).length;
     if (room < 0 && last !== undefined) break;
-    page.push({ ...listing(job), ...(waitingFor.length === 0 ? {} : { waiting_for: waitingFor }) });
+    page.push({ ...listing(job, now), ...(waitingFor.length === 0 ? {} : { waiting_for: waitingFor }) });
     last = job;
   }
   return {
@@ -81,8 +82,11 @@ function questionsFor({ principal }: Viewer, job: Job, jobs: Listed): readonly O
   return open.filter(({ request }) => request.type === 'permission.request');
 }
 
-function listing({ id, agent, shownState, origin, log, root, depth }: Job): Page['jobs'][number] {
-  const { role, permissions, shell } = origin.authority.profile;
+function listing(
+  { id, agent, shownState, origin, log, root, depth }: Job,
+  now: number,
+): Page['jobs'][number] {
+  const { role, permissions, shell } = origin.authority.profileAt(now);
   return {
     job_id: id,
     agent,

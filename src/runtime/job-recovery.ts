@@ -34,6 +34,7 @@ import { withdrawOpen } from './questions/job-questions.js';
 import type { RecordedQuestion } from './questions/question.js';
 import { endOpenStreams, restoreInputs } from './stream-recovery.js';
 import { TreeAccount } from './tree-account.js';
+import { JobTrust } from './trust.js';
 
 /** A job that the store has. */
 export interface KeptJob {
@@ -91,7 +92,7 @@ export function keptJob(
       parent,
       budget: ended === undefined ? budgetOf(head, parent) : JobBudget.unbounded,
       bounds,
-      authority: new JobAuthority(bounds, profile ?? DEFAULT_PROFILE, model),
+      authority: new JobAuthority(bounds, profile ?? DEFAULT_PROFILE, new JobTrust(head.trust), model),
     },
     engine,
   );

@@ -24,7 +24,7 @@ import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Ending } from './ending.js';
 import type { JobAuthority } from './job-authority.js';
 import type { JobBudget } from './job-budget.js';
-import { JobTrust } from './trust.js';
+import type { JobTrust } from './trust.js';
 import type { RememberedKey } from './job-head.js';
 
 /** Where a job comes from and on whose behalf it runs. */
@@ -93,8 +93,6 @@ export class Job implements EventObserver {
   /** How many generations are above it. */
   readonly depth: number;
   readonly root: Job;
-  /** Its principal's trust level, with what this job was lifted to. */
-  readonly trust: JobTrust;
   /** The latest attempt at it, from 1: the only one that may write (`job-run.ts`, R6). */
   attempt = 1;
   /** Unfinished jobs of the tree; kept by its root. */
@@ -120,7 +118,6 @@ export class Job implements EventObserver {
     const { parent } = origin;
     this.depth = parent === undefined ? 0 : parent.depth + 1;
     this.root = parent === undefined ? this : parent.root;
-    this.trust = new JobTrust(origin.trust);
     this.log = new EventLog(
       origin.id,
       {
@@ -160,6 +157,11 @@ export class Job implements EventObserver {
 
   get agent(): string {
     return this.origin.agent;
+  }
+
+  /** Its principal's trust level, with what this job was lifted to. */
+  get trust(): JobTrust {
+    return this.origin.authority.trust;
   }
 
   /** Unfinished jobs that it delegated to. Most have none. */

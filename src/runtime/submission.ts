@@ -27,7 +27,7 @@ import { JobAuthority } from './job-authority.js';
 import { JobBudget } from './job-budget.js';
 import type { AgentRegistry } from './registry.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
-import { TRUST } from './trust.js';
+import { JobTrust, TRUST } from './trust.js';
 
 /** A request for work. */
 export interface Submission {
@@ -121,8 +121,10 @@ export function prepareJob(
   const name = known === undefined ? submission.agent : `${known.name}@${known.version}`;
   parent?.origin.authority.check('agent.delegate', name, context.clock.now());
   const profile = profileOf(submission, known, parent);
+  const trust = parent?.origin.trust ?? requester.trust;
   const bounds =
     parent === undefined ? rootBounds(lease, context.unnamed(known)) : boundsOfChild(asked, parent);
+  const inheritedModel = parent && modelOf(parent.origin.authority, context.models);
   const budget =
     parent === undefined && asked.budget === undefined
       ? JobBudget.unbounded
@@ -145,10 +147,10 @@ export function prepareJob(
     budget,
     lease: lease?.asked,
     bounds,
-    authority: new JobAuthority(bounds, profile, parent && modelOf(parent.origin.authority, context.models)),
+    authority: new JobAuthority(bounds, profile, new JobTrust(trust), inheritedModel),
     heartbeatMs,
     budgetPolicy,
-    trust: parent?.origin.trust ?? requester.trust,
+    trust,
     maxRuntimeMs: submission.maxRuntimeMs,
   };
   const head = context.store.durable

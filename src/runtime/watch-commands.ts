@@ -13,10 +13,13 @@ import type { Session } from './session.js';
 import type { SubscriptionFilter } from './subscriptions.js';
 
 export const listing: Command<'session.list_jobs'> = ({ engine, session, peer }, { id, payload }) => {
-  const { jobs, limits } = engine;
+  const { jobs, limits, clock } = engine;
   peer.reply({
     type: 'session.jobs',
-    payload: { request_id: id, ...listJobs(jobs, session.identity, payload, limits.listPageSize) },
+    payload: {
+      request_id: id,
+      ...listJobs(jobs, session.identity, payload, limits.listPageSize, clock.now()),
+    },
     sessionId: session.id,
     correlationId: id,
   });

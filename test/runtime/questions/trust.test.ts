@@ -1,14 +1,17 @@
 /** Trust levels (RFC 0001 §15.6): what they decide, who may grant what, and elevation by a lease. */
 import { afterEach, describe, expect, it } from 'vitest';
 import {
+  type ArcpError,
   anonymous,
   bearerTokens,
   defineAgent,
   TRUST,
   TRUST_LEVELS,
+  type JobContext,
   type RuntimeOptions,
 } from '../../../src/index.js';
 import type { Logger } from '../../../src/index.js';
+import { intersectPermissions, minShellPolicy } from '../../../src/protocol/worker-profile.js';
 import { bench, type Bench } from '../bench.js';
 import { DATA, lives, type Lives } from '../lives.js';
 import type { RawClient } from '../raw-client.js';
@@ -101,6 +104,10 @@ describe('a trust level', () => {
       expect(rule.delegationDepth).toBeLessThanOrEqual(next.delegationDepth);
       expect(Number(rule.grantsItself)).toBeLessThanOrEqual(Number(next.grantsItself));
       expect(Number(rule.approves)).toBeLessThanOrEqual(Number(next.approves));
+      const { permissions, shell } = rule.ceiling;
+      expect(intersectPermissions(permissions, next.ceiling.permissions)).toEqual(permissions);
+      expect(minShellPolicy(shell, next.ceiling.shell)).toBe(shell);
+      expect(rule.unnamed === 'allow' && next.unnamed === 'refuse').toBe(false);
     }
   });
 
@@ -126,6 +133,111 @@ describe('a trust level', () => {
     const id = client.send('agent.delegate', { target: 'leaf', task: '' }, { job_id: job });
     expect(await client.next('job.failed', (frame) => frame.correlation_id === id)).toMatchObject({
       payload: { code: 'PERMISSION_DENIED', details: { trust_level: 'untrusted' } },
+    });
+  });
+});
+
+/** What the jobs of a principal are let do, of `acts`. */
+async function letDo(ctx: JobContext, acts: readonly (readonly [string, string])[]) {
+  const allowed: string[] = [];
+  for (const [capability, target] of acts)
+    await ctx.authorize(capability, target).then(
+      () => allowed.push(capability),
+      () => undefined,
+    );
+  const runs = (argv: readonly string[]): Promise<boolean> =>
+    ctx.shell(argv).then(
+      () => true,
+      () => false,
+    );
+  return [...allowed, ...((await runs(['pwd'])) ? ['pwd'] : []), ...((await runs(['env'])) ? ['env'] : [])];
+}
+
+const ACTS = [
+  ['fs.read', '/nowhere/a'],
+  ['fs.write', '/nowhere/a'],
+  ['net.fetch', 'https://example.com/a'],
+  ['tool.call', 'web.search'],
+] as const;
+const LEASE = {
+  'fs.read': ['/**'],
+  'fs.write': ['/nowhere/**'],
+  'net.fetch': ['https://example.com/**'],
+};
+
+describe('the ceiling of a trust level (T3)', () => {
+  it.each([
+    ['out', undefined, []],
+    ['out', LEASE, ['fs.read']],
+    ['mid', undefined, ['fs.read', 'fs.write', 'net.fetch', 'tool.call', 'pwd']],
+    ['mid', LEASE, ['fs.read', 'fs.write', 'net.fetch', 'pwd']],
+    ['in', undefined, ['fs.read', 'fs.write', 'net.fetch', 'tool.call', 'pwd', 'env']],
+  ])(
+    'is over the profiles and the leases of its jobs: %s under %j may %j',
+    async (principal, lease, value) => {
+      await using test = bench({ agents: [doing((ctx) => letDo(ctx, ACTS))], authenticators: [levels] });
+      const client = await enter(test, principal);
+      const job = await client.accepted('doing', {}, { payload: { ...(lease && { lease_request: lease }) } });
+      expect(await client.terminal(job)).toMatchObject({ payload: { value } });
+    },
+  );
+
+  it('is in the listing and in ctx.profile, and says so in a refusal', async () => {
+    const agent = doing(async (ctx) => [
+      ctx.profile.permissions,
+      await ctx.authorize('fs.write', '/nowhere/a').catch((error: unknown) => (error as ArcpError).details),
+    ]);
+    await using test = bench({ agents: [agent], authenticators: [levels] });
+    const client = await enter(test, 'out');
+    const locked = { write: false, network: false };
+    expect(await client.terminal(await client.accepted('doing'))).toMatchObject({
+      payload: { value: [locked, { capability: 'fs.write', trust_level: 'untrusted' }] },
+    });
+    client.send('session.list_jobs', {});
+    const { payload } = await client.next('session.jobs');
+    expect(payload.jobs).toMatchObject([
+      { profile: { role: 'general', permissions: locked, shell: 'none' } },
+    ]);
+  });
+
+  it('is over a child as well, whatever its agent declares', async () => {
+    const child = defineAgent({
+      name: 'child',
+      version: '1.0.0',
+      profile: 'implementer',
+      run: (_input, ctx) => letDo(ctx, ACTS),
+    });
+    const agent = doing(async (ctx) => await (await ctx.delegate('child')).outcome);
+    await using test = bench({ agents: [agent, child], authenticators: [levels] });
+    const client = await enter(test, 'mid');
+    expect(await client.terminal(await client.accepted('doing'))).toMatchObject({
+      payload: { value: { value: ['fs.read', 'fs.write', 'net.fetch', 'tool.call', 'pwd'] } },
+    });
+  });
+
+  it('rises with an elevation, and falls with its end', async () => {
+    let go: () => void = () => undefined;
+    const agent = doing(async (ctx) => {
+      const before = await letDo(ctx, ACTS);
+      await ctx.requestPermission({ ...LIFT, leaseSeconds: 60 });
+      const lifted = await letDo(ctx, ACTS);
+      const gate = new Promise<void>((resolve) => (go = resolve));
+      ctx.progress({ percent: 50 });
+      await gate;
+      return [before, lifted, await letDo(ctx, ACTS)];
+    });
+    await using test = bench({ agents: [agent], authenticators: [levels] });
+    const owner = await enter(test, 'out');
+    const root = await enter(test, 'root');
+    const job = await owner.accepted('doing', {}, { payload: { lease_request: LEASE } });
+    const { id } = await asked(owner, 'permission.request');
+    await verdict(root, grant(root, id, LIFT));
+    await owner.next('job.progress');
+    await test.clock.advance(60_000);
+    go();
+    const lifted = ['fs.read', 'fs.write', 'net.fetch'];
+    expect(await owner.terminal(job)).toMatchObject({
+      payload: { value: [['fs.read'], lifted, ['fs.read']] },
     });
   });
 });
