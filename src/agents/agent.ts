@@ -83,6 +83,10 @@ export interface JobContext {
   readonly principal: string;
   /** Aborted on cancel, on the lease's end and when the runtime drains; its `reason` is an `ArcpError`. */
   readonly signal: AbortSignal;
+  /** Whether what the agent says still counts: not once the job has ended, or another attempt at it has begun. */
+  readonly isLive: boolean;
+  /** How often the job has to show a sign of life, in milliseconds. */
+  readonly heartbeatMs: number;
   readonly lease: LeaseView;
   /**
    * For agents that take input: the streams that clients open into the job, as they open them. Each gives its values by
@@ -270,6 +274,10 @@ export interface LeaseView {
   remaining(): Promise<Readonly<Record<string, string>>>;
   /** When the lease ends, RFC 3339, if it does. */
   readonly expiresAt: string | undefined;
+  /** Patterns by capability, in its dotted spelling, as the job began; leases that were granted since are not among them. */
+  readonly capabilities: Readonly<Record<string, readonly string[]>>;
+  /** Whether nothing may be done under a capability that is not named; else everything may, within the profile. */
+  readonly closed: boolean;
 }
 
 /** Results in chunks go to whoever watches; as an artifact only the reference does, for those who want it. */

@@ -156,9 +156,12 @@ const ctx: JobContext = {
   parentJobId: job.parentJobId,
   principal: job.principal,
   signal: stop.signal,
+  // Once it is over, the thread is terminated.
+  isLive: true,
+  heartbeatMs: job.heartbeatMs,
   lease: {
+    ...job.lease,
     remaining: async () => (await call('remaining')) as Readonly<Record<string, string>>,
-    expiresAt: job.expiresAt,
   },
   attempt: job.attempt,
   resumedFrom: job.resumedFrom,

@@ -3,7 +3,7 @@ import type { WorkerProfile } from '../protocol/worker-profile.js';
 import type { ErrorPayload } from '../protocol/errors.js';
 import type { Id } from '../protocol/ids.js';
 import type { StreamKind } from '../protocol/payloads/streams.js';
-import type { ChildOutcome, ResumePoint } from './agent.js';
+import type { ChildOutcome, LeaseView, ResumePoint } from './agent.js';
 import type { ResultSoFar } from './replayed-result.js';
 
 export interface WorkerJob {
@@ -16,7 +16,8 @@ export interface WorkerJob {
   readonly traceId: string;
   readonly parentJobId: string | undefined;
   readonly principal: string;
-  readonly expiresAt: string | undefined;
+  readonly heartbeatMs: number;
+  readonly lease: Omit<LeaseView, 'remaining'>;
   readonly attempt: number;
   readonly resumedFrom: ResumePoint | undefined;
   readonly resultSoFar: ResultSoFar | undefined;

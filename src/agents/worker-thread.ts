@@ -79,6 +79,7 @@ class WorkerRun {
     this.#streams = new ServedStreams(ctx, (stream, error) => {
       this.#send({ kind: 'streamStopped', stream, error: error.toPayload() });
     });
+    const { expiresAt, capabilities, closed } = ctx.lease;
     const workerData: WorkerJob = {
       module,
       name: agent.name,
@@ -89,7 +90,8 @@ class WorkerRun {
       traceId: ctx.traceId,
       parentJobId: ctx.parentJobId,
       principal: ctx.principal,
-      expiresAt: ctx.lease.expiresAt,
+      heartbeatMs: ctx.heartbeatMs,
+      lease: { expiresAt, capabilities, closed },
       attempt: ctx.attempt,
       resumedFrom: ctx.resumedFrom,
       resultSoFar: ctx.resultSoFar,

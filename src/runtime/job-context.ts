@@ -91,14 +91,24 @@ class RunningJobContext implements JobContext {
     return this.#run.signal;
   }
 
+  get isLive(): boolean {
+    return this.#run.isLive;
+  }
+
+  get heartbeatMs(): number {
+    return this.#run.job.origin.heartbeatMs;
+  }
+
   get lease(): LeaseView {
     const {
       budget,
-      bounds: { expiresAt },
+      bounds: { expiresAt, capabilities, closed },
     } = this.#run.job.origin;
     return {
       remaining: () => Promise.resolve(budget.remaining()),
       expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString(),
+      capabilities: Object.fromEntries(capabilities ?? []),
+      closed: closed === true,
     };
   }
 

@@ -144,6 +144,17 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Attempts at a job beyond which `checkpoint.restore` is refused.',
   },
+  maxRemoteActs: {
+    default: 256,
+    unit: 'count',
+    meaning:
+      'Acts of one job that an agent outside of this process asked for and that are under way; a further one is refused.',
+  },
+  maxRemoteActBytes: {
+    default: 16_777_216,
+    unit: 'bytes',
+    meaning: 'Messages of such acts as text; what is beyond it is refused.',
+  },
   maxCheckpointBytes: {
     default: 524_288,
     unit: 'bytes',

@@ -60,6 +60,8 @@ export const artifactPut = z
     offset: optional(counter),
     /** Whether further parts follow; nothing when none do. */
     more: optional(bool),
+    /** From an agent outside of the runtime: whether it is the result of its job. */
+    is_result: optional(bool),
     /** Decoded bytes of the whole; in answers (P3). */
     size: optional(counter),
   })

@@ -8,6 +8,7 @@ import { JOB_STATES } from '../job-state.js';
 import {
   amount,
   anyObject,
+  anyValue,
   bool,
   counter,
   defaulted,
@@ -36,6 +37,32 @@ const maxRuntime = z.custom<number>(
   'expected an integer from 1 to 9007199254740991',
 );
 
+/** What an agent outside of the runtime is told of the job that it is to do. An addition to RFC 0001. */
+const jobBrief = z.object({
+  /** The resolved `name@version`. */
+  agent: text,
+  principal: text,
+  parent_job_id: optional(id('job')),
+  /** From 1. The `correlation_id` of what is said for it is the id of this message, which is another for each attempt. */
+  attempt: counter,
+  resumed_from: optional(z.object({ checkpoint_id: nonEmptyText, data: anyValue })),
+  /** What earlier attempts streamed of the result: where this one goes on, and the digest of what it has to repeat. */
+  result_so_far: optional(
+    z.object({
+      result_id: nonEmptyText,
+      encoding: oneOf(['utf8', 'base64']),
+      next_chunk: counter,
+      size: counter,
+      is_finished: bool,
+      replay: z.object({ bytes: counter, sha256: text }),
+    }),
+  ),
+  /** How often the job has to show a sign of life. */
+  heartbeat_interval_ms: counter,
+  /** Whether nothing may be done under a capability that `lease_request` does not name. */
+  closed: bool,
+});
+
 /** `arguments` is any value, required in one shape and optional in the other; written as `{}` when missing. */
 export const toolInvoke = z.object({
   tool: text,
@@ -45,6 +72,8 @@ export const toolInvoke = z.object({
   /** An addition: the worker profile to run under, or a role. */
   profile: optionalValue,
   max_runtime_ms: optional(maxRuntime),
+  /** Only where a runtime sends it. */
+  job: optional(jobBrief),
 });
 
 export const toolResult = z.object({ value: optionalValue, result_ref: optional(artifactReference) });

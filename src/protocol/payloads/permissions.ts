@@ -1,6 +1,10 @@
 /** Permissions and leases (RFC 0001 §15). */
 import * as z from 'zod';
-import { counter, id, nonEmptyText, optional, text, timestamp } from '../scalars.js';
+import { bool, counter, id, nonEmptyText, optional, text, timestamp } from '../scalars.js';
+
+/** The permission that raises a budget: its resource is what is added, as `CURRENCY:amount`. */
+export const BUDGET_PERMISSION = 'cost.budget';
+export const BUDGET_OPERATION = 'raise';
 
 const gate = { permission: nonEmptyText, resource: text, operation: text };
 
@@ -12,6 +16,8 @@ export const permissionRequest = z.object({
   expires_at: optional(timestamp),
   /** What an agent that is started again knows its request by. */
   key: optional(nonEmptyText),
+  /** From an agent outside of the runtime: whether the job may do it already is all that is asked, and nobody is asked. */
+  check_only: optional(bool),
 });
 
 /**
@@ -24,6 +30,8 @@ export const permissionGrant = z.object({
   lease_id: optional(id('lease')),
   granted_by: optional(text),
   expires_at: optional(timestamp),
+  /** An addition: of a model, who provides it. */
+  provider: optional(text),
 });
 
 export const permissionDeny = z.object({

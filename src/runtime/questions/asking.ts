@@ -12,6 +12,7 @@ import { formatAmount, isCurrency, parseAmount } from '../../protocol/cost-budge
 import { ArcpError } from '../../protocol/errors.js';
 import { capabilityOf, targetKind } from '../../protocol/lease-capability.js';
 import type { Payload } from '../../protocol/messages.js';
+import { BUDGET_OPERATION, BUDGET_PERMISSION } from '../../protocol/payloads/permissions.js';
 import {
   ELEVATION,
   elevationTo,
@@ -23,7 +24,6 @@ import { TargetPatterns } from '../../protocol/target-patterns.js';
 import { checkName, checkText } from '../agent-output.js';
 import type { EngineContext } from '../engine-context.js';
 import type { JobRun } from '../job-run.js';
-import { BUDGET_OPERATION, BUDGET_PERMISSION } from './permissions.js';
 
 /** The value that somebody answered with. */
 export async function ask(

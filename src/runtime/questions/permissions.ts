@@ -13,6 +13,7 @@
 import { parseBudgetEntry, type Amount } from '../../protocol/cost-budget.js';
 import { ArcpError } from '../../protocol/errors.js';
 import type { Payload } from '../../protocol/messages.js';
+import { BUDGET_PERMISSION } from '../../protocol/payloads/permissions.js';
 import { parseTimestamp } from '../../protocol/timestamp.js';
 import { elevationTo, type TrustLevel } from '../../protocol/trust-level.js';
 import { TRUST } from '../trust.js';
@@ -25,10 +26,6 @@ import type { Answer } from './question.js';
 
 type PermissionRequest = Payload<'permission.request'>;
 type PermissionGrant = Payload<'permission.grant'>;
-
-/** The permission that raises a budget: its resource is what is added, as `CURRENCY:amount`. */
-export const BUDGET_PERMISSION = 'cost.budget';
-export const BUDGET_OPERATION = 'raise';
 
 /** How long a lease holds when neither who asks nor who grants says so. */
 const DEFAULT_LEASE_SECONDS = 3_600;
