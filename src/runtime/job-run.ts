@@ -5,7 +5,7 @@
  * (R2) Whatever ends the job first decides how it ends. What the agent does afterwards is dropped.
  * (R3) A stopped agent has until the deadline to end by itself; then the job ends without it: a cancelled one with
  *      ABORTED (decision 8), any other with the error that stopped it.
- * (R4) A job ends after its children: it stops those that still run, so the deepest end first.
+ * (R4) A job ends after its children (`job-children.ts`).
  * (R5) Whatever an agent returns, throws or leaves lying about, its job ends and nobody else's is touched.
  * (R6) A run is one attempt at its job. Once the next one has begun it is dead: whatever its agent still does is refused
  *      or dropped, and nothing of it reaches the job, its children or its log.
@@ -16,16 +16,19 @@ import { ResultLedger } from '../agents/result-ledger.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Capability } from '../protocol/lease-capability.js';
 import type { MessageType } from '../protocol/messages.js';
-import { refuseOversize } from './agent-output.js';
+import { AgentCall } from './agent-call.js';
 import { checkedArguments } from './checked-arguments.js';
 import type { Timer } from '../clock.js';
-import { AS_WORKFLOW, cancelled, completed, failed, ONCE, type Ending } from './ending.js';
+import { AS_WORKFLOW, cancelled, failed, ONCE, type Ending } from './ending.js';
 import { FIRST_ATTEMPT, JOB_RESTARTED, type Attempt, type Restarted } from './attempt.js';
 import { SnapshotRequests } from './snapshot-requests.js';
 import type { EngineContext } from './engine-context.js';
 import type { EnvelopeFields, LogEvent } from './event-log.js';
 import type { Job } from './job.js';
+import { JobChildren } from './job-children.js';
 import { createJobContext } from './job-context.js';
+import { JobDeadlines, type GuardedAct } from './job-deadlines.js';
+import { JobSpeech } from './job-speech.js';
 import { JobStreams } from './job-streams.js';
 import { Liveness } from './liveness.js';
 import { JobQuestions } from './questions/job-questions.js';
@@ -35,9 +38,6 @@ import type { RecordedQuestion } from './questions/question.js';
 export type StopReason =
   | { readonly kind: 'cancel'; readonly reason: string | undefined }
   | { readonly kind: 'fail'; readonly error: ArcpError };
-
-/** What is to be done, for the details of a refusal. */
-type GuardedAct = Readonly<Record<'capability' | 'target', string>>;
 
 type Phase =
   /** For its first event to be committed, and then for room; a further attempt for its time. */
@@ -63,6 +63,9 @@ export class JobRun {
   #arguments: { readonly value: unknown } | { readonly text: string } | undefined;
   readonly #context: EngineContext;
   readonly #liveness: Liveness;
+  readonly #speech: JobSpeech;
+  readonly #children: JobChildren;
+  readonly #deadlines: JobDeadlines;
   #result: ResultLedger | undefined;
   #questions: JobQuestions | undefined;
   #streams: JobStreams | undefined;
@@ -72,9 +75,6 @@ export class JobRun {
   /** Made when the agent first asks for its signal: most never do. */
   #abort: AbortController | undefined;
   #stopped: ArcpError | undefined;
-  #expiry: Timer | undefined;
-  /** Of its running time. */
-  #timeout: Timer | undefined;
 
   constructor(job: Job, agent: Agent, args: unknown, context: EngineContext, attempt = FIRST_ATTEMPT) {
     this.job = job;
@@ -87,6 +87,12 @@ export class JobRun {
     this.#liveness = new Liveness(job, agent.heartbeat, context, () => {
       this.#abandon(new ArcpError('HEARTBEAT_LOST', `${job.agent} gave no sign of life`));
     });
+    const fail = (error: ArcpError): void => {
+      this.stop({ kind: 'fail', error });
+    };
+    this.#speech = new JobSpeech(job, context.limits, fail);
+    this.#children = new JobChildren(job, context.runs);
+    this.#deadlines = new JobDeadlines(job.origin, context.clock, fail);
     job.log.observe(this);
   }
 
@@ -111,6 +117,14 @@ export class JobRun {
   /** The same, where anything was asked. */
   get askedQuestions(): JobQuestions | undefined {
     return this.#questions;
+  }
+
+  get resultSoFar(): ResultLedger | undefined {
+    return this.#result;
+  }
+
+  get streamsSoFar(): JobStreams | undefined {
+    return this.#streams;
   }
 
   /** The streams from it and into it. */
@@ -190,21 +204,20 @@ export class JobRun {
 
   /** Throws LEASE_EXPIRED when the lease has run out, be the timer that says so late or not (L4). */
   refuseExpired(act?: GuardedAct): void {
-    const { expiresAt } = this.job.origin.bounds;
-    if (expiresAt !== undefined && expiresAt <= this.#context.clock.now()) throw leaseExpired(act);
+    this.#deadlines.refuseExpired(act);
   }
 
   onEvent(event: LogEvent): void {
     this.#streams?.committed(event);
     if (event.type !== 'job.accepted' || this.#phase.kind !== 'waiting') return;
-    this.#armExpiry();
+    this.#deadlines.watchLease();
     this.#context.admission.enter(this);
   }
 
   /** The job, whose first event the store has, goes on after a restart. What had begun keeps its place among others. */
   takeUp(recoveries: number): void {
     const { admission, clock, limits } = this.#context;
-    this.#armExpiry();
+    this.#deadlines.watchLease();
     if (this.#attempt.number === 1) {
       admission.expect(this);
       admission.enter(this);
@@ -228,12 +241,9 @@ export class JobRun {
     job.log.unobserve(this);
     if (this.#questions !== undefined) job.log.unobserve(this.#questions);
     run.#takesOver = true;
-    run.#armExpiry();
+    run.#deadlines.watchLease();
     run.#tellAttempt('restore');
-    for (const child of [...job.children]) {
-      if (child.origin.delegation !== undefined) continue;
-      this.#context.runs.get(child.id)?.stop({ kind: 'cancel', reason: 'its parent was started again' });
-    }
+    this.#children.stopUnkeyed();
     return run;
   }
 
@@ -265,24 +275,6 @@ export class JobRun {
     return 'text' in this.#arguments ? JSON.parse(this.#arguments.text) : this.#arguments.value;
   }
 
-  #armExpiry(): void {
-    const { expiresAt } = this.job.origin.bounds;
-    if (expiresAt === undefined) return;
-    const { clock } = this.#context;
-    this.#expiry = clock.timer(expiresAt - clock.now(), () => {
-      this.stop({ kind: 'fail', error: leaseExpired() });
-    });
-  }
-
-  #armTimeout(): void {
-    const { maxRuntimeMs } = this.job.origin;
-    if (maxRuntimeMs === undefined) return;
-    this.#timeout = this.#context.clock.timer(maxRuntimeMs, () => {
-      const error = new ArcpError('TIMEOUT', `${this.job.agent} ran longer than ${maxRuntimeMs} ms`);
-      this.stop({ kind: 'fail', error });
-    });
-  }
-
   /** Called by admission: there is no room yet. */
   queued(): void {
     this.job.heartbeat(2 * this.job.origin.heartbeatMs, 'queued');
@@ -302,7 +294,7 @@ export class JobRun {
       return;
     }
     this.#phase = { kind: 'running' };
-    this.#armTimeout();
+    this.#deadlines.watchRuntime();
     job.emit('job.started', {
       description: `running ${job.agent}`,
       job_id: job.id,
@@ -317,30 +309,9 @@ export class JobRun {
    * Appends what the agent says.
    * Throws RESOURCE_EXHAUSTED when it is too large, BACKPRESSURE_OVERFLOW when too much waits for the store.
    */
-  say(
-    type: MessageType,
-    text: string,
-    maxBytes = this.#context.limits.maxEventBytes,
-    fields?: EnvelopeFields,
-  ): LogEvent {
+  say(type: MessageType, text: string, maxBytes?: number, fields?: EnvelopeFields): LogEvent {
     this.#refuseStale();
-    const { pending, pendingSize } = this.job.log;
-    const { maxPendingEvents, maxPendingBytes } = this.#context.limits;
-    if (pending >= maxPendingEvents || pendingSize >= maxPendingBytes) {
-      const message = `${pending} events of ${pendingSize} bytes wait for the store: await ctx.flushed() between bursts`;
-      const error = new ArcpError('BACKPRESSURE_OVERFLOW', message);
-      this.stop({ kind: 'fail', error });
-      throw error;
-    }
-    refuseOversize(text, type, maxBytes);
-    const { maxJobLogBytes } = this.#context.limits;
-    if (this.job.log.size > maxJobLogBytes) {
-      const message = `the events of ${this.job.agent} are over the limit of ${maxJobLogBytes} bytes`;
-      const error = new ArcpError('RESOURCE_EXHAUSTED', message, { retryable: false });
-      this.stop({ kind: 'fail', error });
-      throw error;
-    }
-    return this.job.emitText(type, text, undefined, fields);
+    return this.#speech.say(type, text, maxBytes, fields);
   }
 
   /** It waits for a person (RFC 0001 §10.5, §12). */
@@ -363,22 +334,9 @@ export class JobRun {
     throw new ArcpError('FAILED_PRECONDITION', `job ${this.job.id} is not running: it can ask nobody`);
   }
 
-  /**
-   * Appends what a client sends into the job; what is too much is refused to the client, and the job goes on.
-   * Throws RESOURCE_EXHAUSTED or BACKPRESSURE_OVERFLOW.
-   */
+  /** Appends what a client sends into the job. Throws RESOURCE_EXHAUSTED or BACKPRESSURE_OVERFLOW. */
   hear(type: MessageType, text: string, fields: EnvelopeFields): LogEvent {
-    const { pending, pendingSize, size } = this.job.log;
-    const { maxPendingEvents, maxPendingBytes, maxJobLogBytes, maxEventBytes } = this.#context.limits;
-    if (pending >= maxPendingEvents || pendingSize >= maxPendingBytes)
-      throw new ArcpError('BACKPRESSURE_OVERFLOW', 'too many events of the job wait for the store');
-    if (size > maxJobLogBytes)
-      throw new ArcpError(
-        'RESOURCE_EXHAUSTED',
-        `the events of the job are over the limit of ${maxJobLogBytes} bytes`,
-      );
-    refuseOversize(text, type, maxEventBytes);
-    return this.job.emitText(type, text, undefined, fields);
+    return this.#speech.hear(type, text, fields);
   }
 
   /** Whether clients may open streams into it now. Throws FAILED_PRECONDITION when not. */
@@ -439,12 +397,12 @@ export class JobRun {
         : new ArcpError('CANCELLED', reason.reason ?? 'the job was cancelled');
     this.#questions?.close(why);
     this.#signalStop(why);
-    this.#stopChildren('its parent was stopped', deadlineMs);
+    this.#children.stop('its parent was stopped', deadlineMs);
   }
 
   /** A child has appended its terminal event. */
   childEnded(): void {
-    if (this.#phase.kind === 'closing' && !this.job.hasChildren) this.#close(this.#phase.ending);
+    if (this.#phase.kind === 'closing' && !this.#children.any) this.#close(this.#phase.ending);
   }
 
   /** The store lost events of this job. What was seen of it stays, so its end is told, if the store takes that. */
@@ -477,12 +435,6 @@ export class JobRun {
     this.#abort?.abort(this.#stopped);
   }
 
-  #stopChildren(reason: string, deadlineMs?: number): void {
-    for (const child of [...this.job.children]) {
-      this.#context.runs.get(child.id)?.stop({ kind: 'cancel', reason }, deadlineMs);
-    }
-  }
-
   /** Ends the job without waiting for its agent. */
   #abandon(error: ArcpError): void {
     this.#signalStop(error);
@@ -493,74 +445,34 @@ export class JobRun {
     const ctx = createJobContext(this, this.#context);
     // What was streamed is a part of this attempt's result, whether its agent remembers it or not.
     this.#result = this.#attempt.result === undefined ? undefined : this.result;
-    try {
-      const returned = this.#context.execute(this.#agent, input, ctx, (isWaiting) => {
-        this.#liveness.rest(isWaiting);
-      });
-      if (isThenable(returned)) {
-        Promise.resolve(returned).then(this.#returned, this.#threw);
-      } else {
-        this.#returned(returned);
-      }
-    } catch (error) {
-      this.#threw(error);
-    }
-  }
-
-  readonly #returned = (value: unknown): void => {
-    if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
-    if (this.#phase.kind !== 'running') return;
-    const streams = this.#streams?.settled();
-    if (streams !== undefined) {
-      void streams.then(() => {
-        this.#returned(value);
-      });
-      return;
-    }
-    if (this.#result === undefined) {
-      this.#finish(this.#completion(value));
-      return;
-    }
-    this.#result.whenSettled((error) => {
+    const room = this.#agent.isWorkflow === true ? AS_WORKFLOW : ONCE;
+    const call = new AgentCall(this, this.#context.limits, room, (ending) => {
       if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
-      if (this.#phase.kind !== 'running') return;
-      if (error !== undefined) this.#threw(error);
-      else this.#finish(this.#completion(value));
+      else if (this.#phase.kind === 'running') this.#finish(ending());
     });
-  };
-
-  readonly #threw = (error: unknown): void => {
-    if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
-    else if (this.#phase.kind === 'running') this.#finish(failed(error));
-  };
-
-  #completion(value: unknown): Ending {
-    try {
-      const streamed = this.#result?.completion();
-      const room = this.#agent.isWorkflow === true ? AS_WORKFLOW : ONCE;
-      return completed({ value, summary: this.summary, streamed }, this.#context.limits, room);
-    } catch (error) {
-      return failed(error);
-    }
+    call.begin(() =>
+      this.#context.execute(this.#agent, input, ctx, (isWaiting) => {
+        this.#liveness.rest(isWaiting);
+      }),
+    );
   }
 
   #finish(ending: Ending): void {
     if (this.#phase.kind === 'closing' || this.#phase.kind === 'over') return;
     this.#leave();
     this.#questions?.close(JOB_OVER);
-    if (!this.job.hasChildren) {
+    if (!this.#children.any) {
       this.#close(ending);
       return;
     }
     this.#phase = { kind: 'closing', ending };
-    this.#stopChildren('its parent has ended');
+    this.#children.stop('its parent has ended');
   }
 
   /** Lets go of what the phase owned. */
   #leave(): void {
     if (this.#phase.kind === 'stopping') this.#phase.deadline.cancel();
-    this.#expiry?.cancel();
-    this.#timeout?.cancel();
+    this.#deadlines.cancel();
     this.#liveness.stop();
   }
 
@@ -586,18 +498,4 @@ export class JobRun {
 function didNotEnd(agent: string, deadlineMs: number): ArcpError {
   const details = { after: 'cancel', deadline_ms: deadlineMs };
   return new ArcpError('ABORTED', `${agent} did not end within ${deadlineMs} ms`, { details });
-}
-
-function leaseExpired(act?: GuardedAct): ArcpError {
-  return new ArcpError('LEASE_EXPIRED', 'the lease has run out', { details: act });
-}
-
-/** Promises of any make count. Throws what looking at the value throws. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    value instanceof Promise ||
-    (typeof value === 'object' &&
-      value !== null &&
-      typeof (value as { readonly then?: unknown }).then === 'function')
-  );
 }
