@@ -21,26 +21,7 @@ export async function loadAgents(path: string): Promise<Agent[]> {
   );
   if (!isFile) throw new Failure(EXIT.usage, `there is no module ${file}`, 'check the path after --agents');
 
-  let exported: ModuleExports;
-  const endedEarly = (): void => {
-    process.stderr.write(
-      `arcp: ${path} ended the process, or waits for ever, while it was loaded\n  next: try it alone: node ${path}\n`,
-    );
-    process.exitCode = EXIT.usage;
-  };
-  process.once('exit', endedEarly);
-  try {
-    exported = (await import(pathToFileURL(file).href)) as ModuleExports;
-  } catch (error) {
-    throw new Failure(
-      EXIT.usage,
-      `${path} does not load: ${error instanceof Error ? error.message : String(error)}`,
-      `try it alone: node ${path}`,
-      error,
-    );
-  } finally {
-    process.removeListener('exit', endedEarly);
-  }
+  const exported = await importFile(path);
   const { default: list } = exported;
   if (Array.isArray(list) && !list.every(isAgent)) {
     const at = list.findIndex((item) => !isAgent(item));
@@ -55,4 +36,27 @@ export async function loadAgents(path: string): Promise<Agent[]> {
     throw new Failure(EXIT.usage, `${path} exports no agents`, `export some, e.g. ${EXAMPLE}`);
   }
   return agents;
+}
+
+/** @throws Failure (usage) when the module does not load. One that ends the process, or waits for ever, is said to. */
+export async function importFile(path: string): Promise<ModuleExports> {
+  const endedEarly = (): void => {
+    process.stderr.write(
+      `arcp: ${path} ended the process, or waits for ever, while it was loaded\n  next: try it alone: node ${path}\n`,
+    );
+    process.exitCode = EXIT.usage;
+  };
+  process.once('exit', endedEarly);
+  try {
+    return (await import(pathToFileURL(resolve(path)).href)) as ModuleExports;
+  } catch (error) {
+    throw new Failure(
+      EXIT.usage,
+      `${path} does not load: ${error instanceof Error ? error.message : String(error)}`,
+      `try it alone: node ${path}`,
+      error,
+    );
+  } finally {
+    process.removeListener('exit', endedEarly);
+  }
 }

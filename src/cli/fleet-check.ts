@@ -4,6 +4,7 @@ import type { Checked } from '../fleet/spec/check.js';
 import type { Problem } from '../documents/problems.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { Failure } from './failure.js';
+import { counted, problemLine, problemSum } from './problem-lines.js';
 import { printable } from './text.js';
 
 interface CheckOptions {
@@ -41,24 +42,15 @@ function passes({ spec, problems }: Checked, strict: boolean): boolean {
   return spec !== undefined && !(strict && problems.length > 0);
 }
 
-/** `file:line:column: error: path: message`, as compilers print it and editors read it. */
-function lines(file: string, checked: Checked): string {
-  const shown = checked.problems.map(({ severity, line, column, path, message }) => {
-    const place = path === '' ? '' : `${path}: `;
-    return `${printable(`${file}:${line}:${column}: ${severity}: ${place}${message}`)}\n`;
-  });
-  return `${shown.join('')}${printable(file)}: ${summary(checked)}\n`;
-}
-
-function summary({ spec, problems }: Checked): string {
-  const counts = [
+function lines(file: string, { spec, problems }: Checked): string {
+  const parts = [
     ...(spec === undefined
       ? []
       : [counted(spec.tasks.length, 'task'), counted(spec.workers.length, 'worker')]),
-    counted(of('error', problems), 'error'),
-    counted(of('warning', problems), 'warning'),
+    problemSum(problems),
   ];
-  return counts.join(', ');
+  const all = [...problems.map((problem) => problemLine(file, problem)), `${file}: ${parts.join(', ')}`];
+  return all.map((line) => `${printable(line)}\n`).join('');
 }
 
 function jsonLines(file: string, checked: Checked, ok: boolean): string {
@@ -79,8 +71,4 @@ function jsonLines(file: string, checked: Checked, ok: boolean): string {
 
 function of(severity: Problem['severity'], problems: readonly Problem[]): number {
   return problems.filter((problem) => problem.severity === severity).length;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

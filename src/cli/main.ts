@@ -6,6 +6,7 @@ import { addAnswer, addInterrupt, addQuestions } from './answer.js';
 import { addApprove } from './approve.js';
 import { addArtifact } from './artifact.js';
 import { addCancel } from './cancel.js';
+import { addConfig } from './config.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
 import { addFleet } from './fleet.js';
@@ -41,6 +42,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addSchedule(program);
   addSchedules(program);
   addToken(program);
+  addConfig(program, exit);
   addFleet(program, exit);
   try {
     await program.parseAsync(argv);

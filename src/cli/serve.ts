@@ -1,15 +1,27 @@
 /** `arcp serve`: hosts agents until it is told to stop. */
+import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { createRuntime } from '../index.js';
+import { createRuntime, type Runtime } from '../index.js';
 import { TRUST_LEVELS } from '../protocol/index.js';
+import { mistaken } from './config.js';
+import { findConfig, loadConfig } from './config/load.js';
+import { mergeSettings, settingsOf } from './config/settings.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { createLogger, LOG_LEVELS, type LogLevelName } from './logging.js';
 import { asIs, collect, parseDuration, parseHttpUrl, parseOrigin, parsePort, parseTrust } from './options.js';
+import { problemLine } from './problem-lines.js';
 import { accessOf } from './serving/access.js';
 import { announce, tell, warn } from './serving/announce.js';
 import { bind, hostedAgents, keepToken, openStore, provisioner } from './serving/host.js';
-import { GATEWAY_KEY, type PrincipalTrust, type ServeSettings } from './serving/settings.js';
+import { keepSchedules } from './serving/schedules.js';
+import {
+  DEFAULT_SETTINGS,
+  GATEWAY_KEY,
+  type PrincipalTrust,
+  type ServeSettings,
+} from './serving/settings.js';
 import { StopSignals } from './serving/stop-signals.js';
+import { printable } from './text.js';
 import { TokenFiles } from './token-files.js';
 import { parseToken, statePath, type Token } from './tokens.js';
 
@@ -30,6 +42,8 @@ interface ServeOptions {
   readonly drain: number;
   readonly logLevel: LogLevelName;
   readonly json?: true;
+  /** `false` by `--no-config`. */
+  readonly config?: string | boolean;
 }
 
 export function addServe(program: Command, exit: (code: ExitCode) => void): void {
@@ -89,21 +103,44 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
       new Option('--log-level <level>', 'how much goes to stderr').choices(LOG_LEVELS).default('info'),
     )
     .option('--json', 'tell what happens to the listener as JSON lines on stdout')
-    .action(async (options: ServeOptions) => {
-      exit(await serve(settingsOf(options)));
+    .option('--config <file>', 'what else to do; default: the arcp.config.json, .js or .mjs of this folder')
+    .option('--no-config', 'look for no config file')
+    .action(async (options: ServeOptions, command: Command) => {
+      exit(await serve(await settingsFrom(options, command)));
     });
 }
 
-function settingsOf(options: ServeOptions): ServeSettings {
-  const { host, port, store, data, durability, drain, logLevel, credentialGateway: url } = options;
+/** What the command line says wins over the config file, and that over the defaults. */
+async function settingsFrom(options: ServeOptions, command: Command): Promise<ServeSettings> {
+  const { config } = options;
+  const file = config === false ? undefined : typeof config === 'string' ? config : findConfig('.');
+  const given = givenSettings(options, (name) => command.getOptionValueSource(name) !== 'default');
+  return mergeSettings(DEFAULT_SETTINGS, file === undefined ? {} : await fileSettings(file), given);
+}
+
+async function fileSettings(file: string): Promise<Partial<ServeSettings>> {
+  const { config, problems } = await loadConfig(file, process.env);
+  for (const problem of problems) process.stderr.write(`${printable(problemLine(file, problem))}\n`);
+  if (config === undefined) throw mistaken(file);
+  return settingsOf(config, dirname(resolve(file)));
+}
+
+function givenSettings(
+  options: ServeOptions,
+  isGiven: (name: keyof ServeOptions) => boolean,
+): Partial<ServeSettings> {
+  const { credentialGateway: url } = options;
+  const plain = (['host', 'port', 'store', 'data', 'durability', 'drain', 'logLevel'] as const).filter(
+    isGiven,
+  );
   return {
-    ...{ host, port, store, data, durability, drain, logLevel },
+    ...Object.fromEntries(plain.map((name) => [name, options[name]])),
+    ...(options.conformance === true ? { conformance: true } : {}),
+    ...(options.anonymous === true ? { anonymous: true } : {}),
+    ...(url === undefined ? {} : { gateway: { url, keyEnv: GATEWAY_KEY } }),
     agents: options.agents ?? [],
-    conformance: options.conformance === true,
     tokens: options.token ?? [],
     tokenFiles: options.tokenFile ?? [],
-    anonymous: options.anonymous === true,
-    gateway: url === undefined ? undefined : { url, keyEnv: GATEWAY_KEY },
     trust: options.trust ?? [],
     origins: options.allowOrigin ?? [],
     json: options.json === true,
@@ -123,8 +160,10 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     store: openStore(settings),
     authenticators: access.authenticators,
     ...(credentials === undefined ? {} : { credentials }),
+    limits: settings.limits,
     logger,
   });
+  await closedOnFailure(runtime, keepSchedules(runtime, settings, access));
   const server = await bind(runtime, settings);
   const { made } = access;
   announce(server, made === undefined ? undefined : keepToken(statePath(server.port, env), made), settings);
@@ -148,4 +187,13 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
   await server.drain(settings.drain);
   tell(settings, { event: 'stopped' }, 'stopped');
   return EXIT.completed;
+}
+
+async function closedOnFailure(runtime: Runtime, step: Promise<void>): Promise<void> {
+  try {
+    await step;
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
 }

@@ -46,6 +46,11 @@ export class Problems {
   }
 
   /** Of a key that should not be there. */
+  errorOfKey(path: Path, message: string): void {
+    this.#add('error', path, message, keyPlaceOf(this.#root, path));
+  }
+
+  /** Of a key that should not be there. */
   warnOfKey(path: Path, message: string): void {
     this.#add('warning', path, message, keyPlaceOf(this.#root, path));
   }

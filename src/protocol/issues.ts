@@ -59,7 +59,8 @@ function cause(issue: Issue | undefined, above: readonly PropertyKey[]): Cause {
 }
 
 function expectation(issue: Issue | undefined): string {
-  if (issue?.code !== 'invalid_type') return issue?.message ?? 'invalid';
+  if (issue?.code !== 'invalid_type' || issue.message.startsWith('expected '))
+    return issue?.message ?? 'invalid';
   return issue.expected === 'array' ? 'expected an array' : `expected an ${issue.expected}`;
 }
 

@@ -54,7 +54,7 @@ export const listSchedules: Command<'session.list_schedules'> = (
 };
 
 function listing(record: ScheduleRecord): Payload<'session.schedules'>['schedules'][number] {
-  const { id, command, when, createdAt, progress, last } = record;
+  const { id, command, when, createdAt, progress, last, key } = record;
   return {
     schedule_id: id,
     status: progress.status,
@@ -62,6 +62,7 @@ function listing(record: ScheduleRecord): Payload<'session.schedules'>['schedule
     agent: command.agent,
     when,
     created_at: timestamp(createdAt),
+    ...(key === undefined ? {} : { idempotency_key: key.key }),
     ...(progress.status === 'active' ? { next_at: timestamp(progress.next) } : {}),
     ...(last === undefined ? {} : { last_at: timestamp(last.at) }),
     ...(last?.jobId === undefined ? {} : { last_job_id: last.jobId }),

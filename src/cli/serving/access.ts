@@ -19,6 +19,9 @@ export interface Access {
   readonly made: string | undefined;
   /** Reads the token files again; how many tokens there are now. What it throws leaves those from before. */
   refresh(): number;
+  /** A secret of this process alone, with which it acts in the name of a principal, until `retire`. */
+  actAs(principal: string): string;
+  retire(): void;
 }
 
 /** @throws Failure (usage) for tokens and levels of trust that make no sense. */
@@ -27,14 +30,29 @@ export function accessOf(settings: ServeSettings, env: NodeJS.ProcessEnv): Acces
   const made = given.length === 0 && !settings.anonymous ? newSecret() : undefined;
   const tokens = made === undefined ? given : [{ secret: made, principal: DEFAULT_PRINCIPAL }];
   const trust = trustOf(tokens, settings);
+  let current: readonly Token[] = tokens;
+  let own: readonly Token[] = [];
   const bearer = bearerTokens(withTrust(tokens, trust));
+  const set = (): void => {
+    bearer.set(withTrust([...current, ...own], trust));
+  };
   return {
     authenticators: authenticators(tokens.length === 0 ? undefined : bearer, trust, settings),
     made,
     refresh: () => {
-      const read = givenTokens(settings, env, readTokens);
-      bearer.set(withTrust(read, trust));
-      return read.length;
+      current = givenTokens(settings, env, readTokens);
+      set();
+      return current.length;
+    },
+    actAs: (principal) => {
+      const secret = newSecret();
+      own = [...own, { secret, principal }];
+      set();
+      return secret;
+    },
+    retire: () => {
+      own = [];
+      set();
     },
   };
 }
@@ -47,6 +65,7 @@ function givenTokens(
   const fromEnv = env['ARCP_TOKEN'] ?? '';
   const tokens = [
     ...settings.tokens,
+    ...settings.envTokens.map(({ env: name, principal }) => tokenIn(name, principal, env)),
     ...settings.tokenFiles.flatMap((path) => read(path)),
     ...(fromEnv === '' ? [] : [{ secret: fromEnv, principal: DEFAULT_PRINCIPAL }]),
   ];
@@ -65,23 +84,33 @@ function givenTokens(
   return tokens;
 }
 
+function tokenIn(name: string, principal: string, env: NodeJS.ProcessEnv): Token {
+  const secret = env[name] ?? '';
+  if (secret !== '') return { secret, principal };
+  throw new Failure(
+    EXIT.usage,
+    `the token of ${principal} is not in ${name}`,
+    `set ${name}, or take it out of the config file`,
+  );
+}
+
 function withTrust(tokens: readonly Token[], trust: Trust): BearerToken[] {
   return tokens.map(({ secret, principal }) => [secret, principal, trust.get(principal)]);
 }
 
-function trustOf(tokens: readonly Token[], settings: ServeSettings): Trust {
-  const trust = new Map(settings.trust);
-  const known = new Set(['anonymous', ...tokens.map(({ principal }) => principal)]);
-  for (const principal of trust.keys()) {
-    if (!known.has(principal)) {
-      throw new Failure(
-        EXIT.usage,
-        `no token stands for ${principal}`,
-        'name a principal of a token, or anonymous',
-      );
-    }
+function trustOf(tokens: readonly Token[], { trust, schedules }: ServeSettings): Trust {
+  const known = new Set(tokens.map(({ principal }) => principal));
+  const refuse = (principal: string, next: string): never => {
+    throw new Failure(EXIT.usage, `no token stands for ${principal}`, next);
+  };
+  for (const [principal] of trust) {
+    if (principal !== 'anonymous' && !known.has(principal))
+      refuse(principal, 'name a principal of a token, or anonymous');
   }
-  return trust;
+  for (const { principal, name } of schedules) {
+    if (!known.has(principal)) refuse(principal, `give schedule ${name} to a principal of a token`);
+  }
+  return new Map(trust);
 }
 
 function authenticators(

@@ -1,5 +1,7 @@
 /** What `arcp serve` does, wherever it was said: on the command line, in a config file, or nowhere. */
 import type { TrustLevel } from '../../protocol/index.js';
+import type { Limits } from '../../runtime/limits.js';
+import type { ConfiguredSchedule } from '../config/schema.js';
 import type { LogLevelName } from '../logging.js';
 import type { Token } from '../tokens.js';
 
@@ -17,17 +19,44 @@ export interface ServeSettings {
   readonly durability: 'full' | 'normal';
   /** Given in sight of everybody. */
   readonly tokens: readonly Token[];
+  /** Environment variables that hold one each. */
+  readonly envTokens: readonly { readonly env: string; readonly principal: string }[];
   readonly tokenFiles: readonly string[];
   readonly anonymous: boolean;
   readonly gateway: { readonly url: string; readonly keyEnv: string } | undefined;
   readonly trust: readonly PrincipalTrust[];
   readonly origins: readonly string[];
+  /** Those that are other than their defaults. */
+  readonly limits: Partial<Limits>;
+  readonly schedules: readonly ConfiguredSchedule[];
   /** Milliseconds that running jobs get when it is told to stop. */
   readonly drain: number;
   readonly logLevel: LogLevelName;
   /** Whether what happens to the listener is told as JSON lines. */
   readonly json: boolean;
 }
+
+export const DEFAULT_SETTINGS: ServeSettings = {
+  host: '127.0.0.1',
+  port: 7777,
+  agents: [],
+  conformance: false,
+  store: 'sqlite',
+  data: '.arcp',
+  durability: 'full',
+  tokens: [],
+  envTokens: [],
+  tokenFiles: [],
+  anonymous: false,
+  gateway: undefined,
+  trust: [],
+  origins: [],
+  limits: {},
+  schedules: [],
+  drain: 30_000,
+  logLevel: 'info',
+  json: false,
+};
 
 /** Where the master key of a gateway is looked for, unless something else is said. */
 export const GATEWAY_KEY = 'ARCP_GATEWAY_KEY';

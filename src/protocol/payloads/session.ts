@@ -222,6 +222,7 @@ const scheduleListing = z.object({
   agent: text,
   when: scheduleTime,
   created_at: timestamp,
+  idempotency_key: optional(nonEmptyText),
   /** While it is active. */
   next_at: optional(timestamp),
   last_at: optional(timestamp),
