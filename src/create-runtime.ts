@@ -15,6 +15,7 @@ import { recheckAll } from './runtime/standing.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
 import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
 import type { Models } from './runtime/model-route.js';
+import { newPrivateKey, RuntimeKey } from './runtime/runtime-key.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
 import { CLOSE_CODES, type Transport } from './transport/transport.js';
@@ -70,6 +71,11 @@ export interface Runtime {
   accept(transport: Transport, from?: { readonly address?: string }): void;
   /** Whether new work is taken. */
   readonly ready: boolean;
+  /**
+   * By which clients know it for certain (`connect({ expectFingerprint })`): that of a key in the data folder, or, where the
+   * store keeps none, of one that lasts as long as the process.
+   */
+  readonly fingerprint: string;
   readonly limits: Limits;
   readonly logger: Logger;
   /** What lets clients in has changed: sessions whose credential counts no more are told, or ended. */
@@ -92,14 +98,23 @@ export interface Runtime {
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
   const logger = boundedLogger(options.logger ?? silentLogger);
   const limits = limitsWith(options.limits);
+  const store = options.store ?? memoryStore();
+  const key = new RuntimeKey(store.key?.(newPrivateKey) ?? newPrivateKey());
   const engine = new Engine({
-    store: options.store ?? memoryStore(),
+    store,
     clock: options.clock ?? systemClock,
     newId: options.newId ?? randomId,
     limits,
     logger,
     authenticators: options.authenticators ?? [],
-    identity: { kind: 'arcp-runtime', version: VERSION, trust_level: 'trusted', ...options.identity },
+    identity: {
+      kind: 'arcp-runtime',
+      version: VERSION,
+      trust_level: 'trusted',
+      ...options.identity,
+      fingerprint: key.fingerprint,
+    },
+    key,
     heartbeatRecovery: options.heartbeatRecovery ?? 'fail',
     trust: options.trust ?? 'trusted',
     execute: executeAgent,
@@ -125,6 +140,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     get ready() {
       return engine.ready;
     },
+    fingerprint: key.fingerprint,
     limits,
     logger,
     recheck: () => {

@@ -1,7 +1,7 @@
 /** How the client commands reach a runtime: the options that they share, and one attempt to connect. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type Client, type Dial } from '../client/index.js';
-import { ArcpError } from '../protocol/index.js';
+import { ArcpError, isFingerprint } from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { adviceFor, describe, Failure } from './failure.js';
 import { parseUrl } from './options.js';
@@ -12,6 +12,7 @@ export interface ConnectionOptions {
   readonly url: string;
   readonly token?: string;
   readonly tokenFile?: string;
+  readonly fingerprint?: string;
 }
 
 const DEFAULT_URL = 'ws://127.0.0.1:7777';
@@ -22,7 +23,17 @@ export function withConnectionOptions(command: Command): Command {
       new Option('--url <url>', 'the runtime').env('ARCP_URL').default(DEFAULT_URL).argParser(parseUrl),
     )
     .option('--token <secret>', 'its token, in sight of every user of this machine: for tests', parseSecret)
-    .option('--token-file <file>', 'a private file with its token; without either, ARCP_TOKEN counts');
+    .option('--token-file <file>', 'a private file with its token; without either, ARCP_TOKEN counts')
+    .addOption(
+      new Option('--fingerprint <sha256:…>', 'the runtime must prove to be this one')
+        .env('ARCP_FINGERPRINT')
+        .argParser(parseFingerprint),
+    );
+}
+
+function parseFingerprint(text: string): string {
+  if (isFingerprint(text)) return text;
+  throw new InvalidArgumentError('expected a fingerprint as `arcp serve` prints it: sha256: and 64 digits');
 }
 
 function parseSecret(text: string): string {
@@ -48,6 +59,7 @@ export async function connectTo(options: ConnectionOptions, settings: ConnectSet
     return await connect(url, {
       clientInfo: { kind: 'arcp-cli', version: VERSION },
       ...(token === undefined ? {} : { token }),
+      ...(options.fingerprint === undefined ? {} : { expectFingerprint: options.fingerprint }),
       ...settings,
     });
   } catch (error) {

@@ -166,7 +166,8 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
   await closedOnFailure(runtime, keepSchedules(runtime, settings, access));
   const server = await bind(runtime, settings);
   const { made } = access;
-  announce(server, made === undefined ? undefined : keepToken(statePath(server.port, env), made), settings);
+  const tokenFile = made === undefined ? undefined : keepToken(statePath(server.port, env), made);
+  announce(server, runtime.fingerprint, tokenFile, settings);
   warn(settings, agents.length);
   files.follow(() => {
     try {

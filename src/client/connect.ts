@@ -2,6 +2,7 @@ import { ArcpError, OPT_IN, type Capabilities, type Payload } from '../protocol/
 import type { Transport } from '../transport/transport.js';
 import { dialWebSocket } from '../transport/websocket-client.js';
 import { VERSION } from '../version.js';
+import { ExpectedIdentity } from './expected-identity.js';
 import { Backoff, DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';
 import { Client } from './client.js';
 import type { TokenSource } from './handshake.js';
@@ -26,6 +27,11 @@ export interface ConnectOptions {
   readonly capabilities?: Capabilities;
   /** Answers a `session.challenge`. Without it a challenged session is UNAUTHENTICATED. */
   readonly respond?: (challenge: Payload<'session.challenge'>) => string | Promise<string>;
+  /**
+   * The runtime that has to be at the other end, by its fingerprint (`sha256:…`): one that does not prove to be it, at
+   * every connection anew, is UNAUTHENTICATED. It has been shown the token by then: keep strangers off by TLS.
+   */
+  readonly expectFingerprint?: string;
   /** How to come back after a lost connection; `false` closes the client instead. */
   readonly reconnect?: Partial<ReconnectPolicy> | false;
   /** Gives up connecting. It has no part in the client once there is one. */
@@ -54,7 +60,9 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     dial = dialWebSocket,
     reconnect,
     random = Math.random,
+    expectFingerprint,
   } = options;
+  const expected = expectFingerprint === undefined ? undefined : new ExpectedIdentity(expectFingerprint);
   if (signal?.aborted === true) throw aborted(signal);
   const session = new ClientSession({
     dial: (dialOptions) => dial(String(url), dialOptions),
@@ -68,7 +76,12 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         interrupt: true,
         artifacts: true,
         ...(token === undefined ? { anonymous: true } : {}),
-        extensions: [OPT_IN.delegate, OPT_IN.human, OPT_IN.workflow],
+        extensions: [
+          OPT_IN.delegate,
+          OPT_IN.human,
+          ...(expected === undefined ? [] : [OPT_IN.identity]),
+          OPT_IN.workflow,
+        ],
         ...options.capabilities,
       },
     },
@@ -76,6 +89,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     backoff: reconnect === false ? undefined : new Backoff({ ...DEFAULT_RECONNECT, ...reconnect }, random),
     limits: clientLimits(options.limits),
     clock,
+    expected,
   });
   const abort = (): void => {
     if (signal !== undefined) void session.close(aborted(signal));

@@ -9,6 +9,7 @@
  * (N4) `closed` is final, and the owner is told once.
  * (N5) A resume shows the resume token alone; where the runtime wants the bearer token too (UNAUTHENTICATED), it is asked
  *      once more with that.
+ * (N6) Where the runtime has to prove who it is, nothing that it says counts before it has; what comes meanwhile waits.
  */
 import {
   ArcpError,
@@ -31,6 +32,7 @@ import {
   type ResumePoint,
 } from './handshake.js';
 import type { OutboundMessage } from './command.js';
+import { newNonce, type ExpectedIdentity } from './expected-identity.js';
 import { KeepAlive } from './keep-alive.js';
 import type { ClientLimits } from './limits.js';
 
@@ -42,6 +44,8 @@ export interface ConnectionSettings {
   readonly backoff: Backoff | undefined;
   readonly limits: ClientLimits;
   readonly clock: Clock;
+  /** Who the runtime has to prove to be, if anybody. */
+  readonly expected?: ExpectedIdentity | undefined;
 }
 
 /** Whoever the connection is for. None of these may throw. */
@@ -71,6 +75,14 @@ type Phase =
       /** Whether the resume has brought the bearer token (N5). */
       readonly shown: boolean;
       readonly deadline: Timer;
+      /** What the runtime is to sign (N6). */
+      readonly nonce: string | undefined;
+    }
+  | {
+      readonly kind: 'verifying';
+      readonly transport: Transport;
+      readonly deadline: Timer;
+      readonly held: string[];
     }
   | { readonly kind: 'open'; readonly transport: Transport; readonly keepAlive: KeepAlive }
   | { readonly kind: 'waiting'; readonly timer: Timer }
@@ -83,6 +95,9 @@ type Phase =
   | { readonly kind: 'closed'; readonly error: ArcpError };
 
 type Handshaking = Extract<Phase, { kind: 'handshaking' }>;
+
+/** Frames that wait while a runtime is verified (N6). */
+const MAX_HELD = 1_000;
 
 type AttemptOutcome =
   | { readonly kind: 'opened'; readonly accepted: Envelope<'session.accepted'> }
@@ -152,6 +167,7 @@ export class Connection {
         phase.dialling.abort();
         break;
       case 'handshaking':
+      case 'verifying':
       case 'closing':
         phase.deadline.cancel();
         phase.transport.close(CLOSE_CODES.normal, reason);
@@ -190,14 +206,15 @@ export class Connection {
 
   #shakeHands(transport: Transport, deadline: Timer): void {
     const resume = this.#owner.resumePoint();
-    const phase: Handshaking = { kind: 'handshaking', transport, resume, shown: false, deadline };
+    const nonce = this.#settings.expected === undefined ? undefined : newNonce();
+    const phase: Handshaking = { kind: 'handshaking', transport, resume, shown: false, deadline, nonce };
     this.#phase = phase;
     transport.start({
       message: (frame) => this.#message(transport, frame),
       closed: (end) => this.#lost(transport, end),
     });
-    if (resume !== undefined) this.#say(transport, resumeMessage(resume));
-    else this.#sayWithToken(phase, (token) => openMessage(this.#settings.credentials, token));
+    if (resume !== undefined) this.#say(transport, resumeMessage(resume, undefined, nonce));
+    else this.#sayWithToken(phase, (token) => openMessage(this.#settings.credentials, token, nonce));
   }
 
   /** A token that is a string goes out at once. */
@@ -224,6 +241,14 @@ export class Connection {
   #message(transport: Transport, frame: string): void {
     const phase = this.#phase;
     if (!('transport' in phase) || phase.transport !== transport) return;
+    if (phase.kind === 'verifying') {
+      phase.held.push(frame);
+      if (phase.held.length > MAX_HELD) {
+        const error = new ArcpError('RESOURCE_EXHAUSTED', 'the runtime says too much before it is known');
+        this.#conclude({ kind: 'failed', error });
+      }
+      return;
+    }
     const decoded = decodeFrame(frame);
     if (phase.kind === 'handshaking') {
       if (decoded.ok) this.#handshake(phase, decoded.envelope);
@@ -255,17 +280,44 @@ export class Connection {
         }
         const next: Handshaking = { ...phase, shown: true };
         this.#phase = next;
-        this.#sayWithToken(next, (token) => resumeMessage(resume, token));
+        this.#sayWithToken(next, (token) => resumeMessage(resume, token, phase.nonce));
         break;
       }
       case 'opened':
+        this.#verify(phase, step.accepted, step);
+        break;
       case 'resumed':
-        this.#conclude(step);
+        this.#verify(phase, step.resumed, step);
         break;
       case 'refused':
         this.#conclude({ kind: 'failed', error: step.error });
         break;
     }
+  }
+
+  /** (N6) */
+  #verify(
+    { transport, deadline, nonce }: Handshaking,
+    answer: Envelope<'session.accepted'> | Envelope<'session.resumed'>,
+    outcome: AttemptOutcome,
+  ): void {
+    const { expected } = this.#settings;
+    if (expected === undefined || nonce === undefined) {
+      this.#conclude(outcome);
+      return;
+    }
+    const phase: Phase = { kind: 'verifying', transport, deadline, held: [] };
+    this.#phase = phase;
+    expected.verify(answer, nonce).then(
+      () => {
+        if (this.#phase !== phase) return;
+        this.#conclude(outcome);
+        for (const frame of phase.held) this.#message(transport, frame);
+      },
+      (error: unknown) => {
+        if (this.#phase === phase) this.#conclude({ kind: 'failed', error: ArcpError.from(error) });
+      },
+    );
   }
 
   #respond(phase: Handshaking, challenge: Payload<'session.challenge'>): void {
@@ -313,7 +365,7 @@ export class Connection {
     switch (outcome.kind) {
       case 'opened':
       case 'resumed': {
-        if (phase.kind !== 'handshaking') return;
+        if (phase.kind !== 'handshaking' && phase.kind !== 'verifying') return;
         phase.deadline.cancel();
         this.#established = true;
         backoff?.reset();

@@ -38,16 +38,18 @@ export type HandshakeStep =
 export function openMessage(
   { client, capabilities }: Credentials,
   token: string | undefined,
+  nonce?: string,
 ): OutboundMessage {
-  return { type: 'session.open', payload: { auth: authOf(token), client, capabilities } };
+  return { type: 'session.open', payload: { auth: authOf(token), client, capabilities, nonce } };
 }
 
 /** Asks to go on with a session; `token` is for a runtime that has asked for one, and for no other. */
 export function resumeMessage(
   { token: resume_token, lastEventSeq }: ResumePoint,
   token?: string,
+  nonce?: string,
 ): OutboundMessage {
-  const payload = { resume_token, last_event_seq: lastEventSeq };
+  const payload = { resume_token, last_event_seq: lastEventSeq, nonce };
   return {
     type: 'session.resume',
     payload: token === undefined ? payload : { ...payload, auth: authOf(token) },

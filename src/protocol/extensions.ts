@@ -45,6 +45,8 @@ export const OPT_IN = {
   schedule: 'arcpx.arcp.schedule.v1',
   workflow: 'arcpx.arcp.workflow.v1',
   human: 'arcpx.arcp.human.v1',
+  /** Opts in to no type, but to a proof in the handshake (`identity.ts`). */
+  identity: 'arcpx.arcp.identity.v1',
 } as const;
 
 export type OptIn = (typeof OPT_IN)[keyof typeof OPT_IN];

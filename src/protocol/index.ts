@@ -8,6 +8,7 @@ export * from './envelope.js';
 export * from './errors.js';
 export * from './extensions.js';
 export * from './fleet/index.js';
+export * from './identity.js';
 export * from './ids.js';
 export * from './inventory.js';
 export * from './job-state.js';

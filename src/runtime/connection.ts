@@ -12,6 +12,7 @@
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { IdentityStatement } from '../protocol/identity.js';
 import type { MessageId } from '../protocol/ids.js';
 import { isMessageType, MESSAGES, type Payload } from '../protocol/messages.js';
 import { CLOSE_CODES, type TransportEnd } from '../transport/transport.js';
@@ -317,12 +318,20 @@ export class Connection {
           capabilities: session.identity.capabilities,
           trust_level: trust,
           resume_token,
+          ...this.#proof('session.accepted', open.payload.nonce, sessionId),
         },
         sessionId,
         correlationId,
       });
       session.attach(this.#peer, 0);
     });
+  }
+
+  /** That this runtime is who it says, where somebody wants to know. */
+  #proof(type: IdentityStatement['type'], nonce: string | undefined, sessionId: string) {
+    if (nonce === undefined) return {};
+    const { kind, version } = this.#engine.identity;
+    return { identity: this.#engine.key.prove({ type, nonce, sessionId, kind, version }) };
   }
 
   /** (C4) */
@@ -362,6 +371,7 @@ export class Connection {
           resume_token,
           replayed_from: payload.last_event_seq + 1,
           replayed: payload.last_event_seq < session.outbox.lastSeq,
+          ...this.#proof('session.resumed', payload.nonce, session.id),
         },
         sessionId: session.id,
         correlationId: id,

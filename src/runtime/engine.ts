@@ -35,6 +35,7 @@ import type { Logger } from './logger.js';
 import type { Models } from './model-route.js';
 import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
+import type { RuntimeKey } from './runtime-key.js';
 import { ScheduleTable } from './schedules.js';
 import { sessionOfLog } from './session-log.js';
 import { SessionTable } from './session-table.js';
@@ -52,6 +53,8 @@ export interface EngineOptions {
   readonly logger: Logger;
   readonly authenticators: readonly Authenticator[];
   readonly identity: Payload<'session.accepted'>['runtime'];
+  /** By which it proves that it is who it says. */
+  readonly key: RuntimeKey;
   readonly heartbeatRecovery: 'fail' | 'block';
   /** Of principals of whom their authenticator does not say. */
   readonly trust: TrustLevel;
@@ -74,6 +77,7 @@ export class Engine implements IntakeContext {
   readonly limits: Limits;
   readonly logger: Logger;
   readonly identity: EngineOptions['identity'];
+  readonly key: RuntimeKey;
   readonly heartbeatRecovery: 'fail' | 'block';
   readonly trust: TrustLevel;
   readonly execute: EngineOptions['execute'];
@@ -111,6 +115,7 @@ export class Engine implements IntakeContext {
     this.limits = limits;
     this.logger = logger;
     this.identity = options.identity;
+    this.key = options.key;
     this.heartbeatRecovery = options.heartbeatRecovery;
     this.trust = options.trust;
     this.execute = options.execute;

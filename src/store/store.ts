@@ -34,6 +34,8 @@ export interface Store {
   readonly grouping: Grouping;
   /** Whether what was appended survives the end of the process. */
   readonly durable: boolean;
+  /** The runtime's private key, where one is kept beside the logs: what `make` gives, and from then on the same. */
+  key?(make: () => string): string;
 }
 
 export type Write = LogRecord | DocumentWrite;

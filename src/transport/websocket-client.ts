@@ -65,7 +65,8 @@ function parseAddress(address: string | URL): URL {
   return url;
 }
 
-function isNode(): boolean {
+/** Whether this is Node and not a browser. */
+export function isNode(): boolean {
   const { process } = globalThis as { process?: { versions?: { node?: string } } };
   return process?.versions?.node !== undefined;
 }

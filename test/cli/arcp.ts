@@ -91,6 +91,9 @@ export interface Serving {
 /** Starts a runtime on a free port and waits until it listens. */
 export async function serve(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Serving> {
   const server = new Arcp(['serve', '--port', '0', '--json', ...args], env);
-  const [, url = ''] = await server.until('stdout', /^\{"event":"listening","url":"([^"]+)"\}\n/);
+  const [, url = ''] = await server.until(
+    'stdout',
+    /^\{"event":"listening","url":"([^"]+)","fingerprint":"[^"]+"\}\n/,
+  );
   return { arcp: server, url };
 }

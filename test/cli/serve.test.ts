@@ -45,10 +45,33 @@ describe('arcp serve --json', () => {
     expect(two.url).not.toBe(one.url);
     expect(await stopped(one)).toBe(0);
     expect(jsonLines(one.arcp.stdout)).toEqual([
-      { event: 'listening', url: one.url },
+      {
+        event: 'listening',
+        url: one.url,
+        fingerprint: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string,
+      },
       { event: 'draining', deadline_ms: 30_000 },
       { event: 'stopped' },
     ]);
+  });
+
+  it('is the same runtime after a restart: whoever expects another one is not let near it', async () => {
+    const data = join(folder, 'data');
+    const fingerprintOf = ({ arcp: { stdout } }: Serving) => String(jsonLines(stdout)[0]?.['fingerprint']);
+    const first = await serving(['--conformance', '--store', 'sqlite', '--data', data]);
+    await stopped(first);
+    expect(statSync(join(data, 'identity.pem')).mode & 0o777).toBe(0o600);
+    const second = await serving(['--conformance', '--store', 'sqlite', '--data', data]);
+    expect(fingerprintOf(second)).toBe(fingerprintOf(first));
+    const known = ['agents', '--url', second.url, '--fingerprint', fingerprintOf(first)];
+    expect((await arcp(known, ENV)).code).toBe(0);
+    const other = await arcp(
+      ['agents', '--url', second.url, '--fingerprint', `sha256:${'0'.repeat(64)}`],
+      ENV,
+    );
+    expect(other.stderr).toContain('UNAUTHENTICATED: this is not the expected runtime');
+    expect(other.code).toBe(3);
+    expect((await arcp(['agents', '--fingerprint', 'sha256:x'], ENV)).code).toBe(2);
   });
 
   it('answers /healthz and /readyz on the same port', async () => {

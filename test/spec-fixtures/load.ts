@@ -40,6 +40,7 @@ export const READERS = {
   'fleet/runs.json': 'protocol/fleet/types.test.ts',
   'fleet/tasks.json': 'protocol/fleet/types.test.ts',
   'fleet/workers.json': 'protocol/fleet/types.test.ts',
+  'identity.json': 'protocol/identity.test.ts',
   'lease-containment.json': 'protocol/target-patterns.test.ts',
   'lease-patterns.json': 'protocol/target-patterns.test.ts',
   'lease-targets.json': 'protocol/target-patterns.test.ts',

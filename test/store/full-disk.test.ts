@@ -34,7 +34,7 @@ function fewPages(): Disk {
   const database = openDatabase(folder, 'full');
   database.exec('PRAGMA max_page_count = 400');
   return {
-    store: new SqliteStore(database, 'full', sqliteStore({ folder: temporaryFolder() }).blobs),
+    store: new SqliteStore(database, 'full', sqliteStore({ folder: temporaryFolder() }).blobs, folder),
     grow: () => {
       database.exec('PRAGMA max_page_count = 100000');
     },

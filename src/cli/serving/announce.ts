@@ -2,12 +2,18 @@
 import type { Server } from '../../index.js';
 import type { ServeSettings } from './settings.js';
 
-export function announce(server: Server, tokenFile: string | undefined, settings: ServeSettings): void {
+export function announce(
+  server: Server,
+  fingerprint: string,
+  tokenFile: string | undefined,
+  settings: ServeSettings,
+): void {
   const file = tokenFile === undefined ? '' : ` --token-file ${quoted(tokenFile)}`;
   tell(
     settings,
-    { event: 'listening', url: server.url },
-    `listening on ${server.url}\n  arcp agents --url ${server.url}${file}${keptIn(settings)}`,
+    { event: 'listening', url: server.url, fingerprint },
+    `listening on ${server.url}\n  arcp agents --url ${server.url}${file}${keptIn(settings)}
+  it is ${fingerprint}: clients make sure with --fingerprint`,
   );
   if (tokenFile !== undefined && settings.json) {
     process.stdout.write(`${JSON.stringify({ event: 'token', file: tokenFile })}\n`);

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { capabilitiesSchema } from '../capabilities.js';
 import { isErrorCode, type ErrorCode } from '../errors.js';
+import { identityProof, nonce } from '../identity.js';
 import { JOB_STATES } from '../job-state.js';
 import { scheduleTime } from './execution.js';
 import {
@@ -42,6 +43,8 @@ export const sessionOpen = z.object({
   auth,
   client,
   capabilities: defaulted(capabilitiesSchema, () => ({})),
+  /** An addition: what the runtime is to sign, see `identity.ts`. */
+  nonce: optional(nonce),
 });
 
 /** An opaque `challenge`, or a `challenge_id` with a `type` and `params`; written with all three words. */
@@ -73,6 +76,8 @@ export const sessionAccepted = z.object({
   resume_token: optional(nonEmptyText),
   /** An addition: how far the session's principal is trusted (RFC 0001 §15.6). */
   trust_level: optional(text),
+  /** An addition: where the client sent a nonce. */
+  identity: optional(identityProof),
 });
 
 /** `code` and `message`, or only a `reason`; written with all three. */
@@ -139,11 +144,12 @@ export const sessionClose = z.object({
 
 export const sessionClosed = z.object({ reason: optional(text) });
 
-/** With `auth`, an addition to the Rust SDK's shape, the session must be that principal's. */
+/** With `auth`, an addition to the Rust SDK's shape, the session must be that principal's. `nonce` is one too. */
 export const sessionResume = z.object({
   resume_token: nonEmptyText,
   last_event_seq: counter,
   auth: optional(auth),
+  nonce: optional(nonce),
 });
 
 export const sessionResumed = z.object({
@@ -151,6 +157,7 @@ export const sessionResumed = z.object({
   resume_token: nonEmptyText,
   replayed_from: counter,
   replayed: bool,
+  identity: optional(identityProof),
 });
 
 export const sessionPing = z.object({ nonce: text, sent_at: timestamp });

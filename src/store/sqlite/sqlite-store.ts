@@ -21,6 +21,7 @@ import type {
   StoredRecord,
   Write,
 } from '../store.js';
+import { keptKey } from './key-file.js';
 import { closeDatabase, openDatabase, type Durability } from './open-database.js';
 import { Sweep } from './sweep.js';
 
@@ -41,7 +42,7 @@ export interface SqliteStoreOptions {
  */
 export function sqliteStore({ folder, durability = 'full' }: SqliteStoreOptions): Store {
   const database = openDatabase(folder, durability);
-  return new SqliteStore(database, durability, blobsBeside(folder, durability));
+  return new SqliteStore(database, durability, blobsBeside(folder, durability), folder);
 }
 
 /** Where the contents of artifacts are, in the data folder. */
@@ -76,6 +77,7 @@ export class SqliteStore implements Store {
   readonly grouping = { kind: 'batch', writes: 64 } as const;
   readonly durable = true;
   readonly blobs: Blobs;
+  readonly #folder: string;
   readonly #database: Database;
   readonly #statements: Statements;
   readonly #known = new Map<string, KnownLog>();
@@ -83,13 +85,18 @@ export class SqliteStore implements Store {
   /** Of the latest log: ids of logs that were dropped are not used again while they have events. */
   #lastId: number;
 
-  constructor(database: Database, durability: Durability, blobs: Blobs) {
+  constructor(database: Database, durability: Durability, blobs: Blobs, folder: string) {
+    this.#folder = folder;
     this.#database = database;
     this.blobs = blobs;
     this.#statements = prepareStatements(database);
     this.#lastId = (this.#statements.lastId.get() as { readonly id: number }).id;
     this.#sweep = new Sweep(database, durability);
     this.#sweep.start();
+  }
+
+  key(make: () => string): string {
+    return keptKey(this.#folder, make);
   }
 
   append(group: readonly Write[]): void {
