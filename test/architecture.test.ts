@@ -10,7 +10,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   transport: ['protocol'],
   store: ['protocol'],
-  agents: ['protocol'],
+  agents: ['protocol', 'transport'],
   runtime: ['protocol', 'store', 'agents', 'transport'],
   provisioners: ['protocol', 'runtime'],
   dialects: ['protocol', 'store', 'transport', 'runtime'],
