@@ -392,7 +392,16 @@ export interface DelegateOptions {
   readonly profile?: WorkerRole | Partial<WorkerProfile>;
   /** Reserved out of the parent's remainder, e.g. `['USD:1.00']`; what is not spent comes back. Default: the parent's own counters. */
   readonly budget?: readonly string[];
-  /** Cancels the child. The parent's own end always does. */
+  /** When its lease ends, RFC 3339, within its parent's; the same as `expires_at` in `leaseRequest`. */
+  readonly expiresAt?: string;
+  /** How long each attempt at it may run; never longer than its parent may still. */
+  readonly maxRuntimeMs?: number;
+  /**
+   * What becomes of it when its parent completes, fails or is cancelled: it is cancelled before that (the default), or
+   * lives on, within what its parent might have done.
+   */
+  readonly onParentEnd?: 'cancel' | 'detach';
+  /** Cancels the child. */
   readonly signal?: AbortSignal;
 }
 

@@ -3,6 +3,7 @@
  * Children run within their root's place: a parent that waits for queued children would wait for itself.
  */
 import { PRIORITIES, type Priority } from '../protocol/priority.js';
+import type { Job } from './job.js';
 import type { JobRun } from './job-run.js';
 import type { Limits } from './limits.js';
 
@@ -11,7 +12,8 @@ type Queue = Record<Priority, Set<JobRun>>;
 interface Share {
   /** Accepted, but the store has yet to take that. */
   readonly arriving: Set<JobRun>;
-  readonly running: Set<JobRun>;
+  /** A root job's place is its tree's: it is taken as long as any job of it is unfinished. */
+  readonly running: Set<Job>;
   readonly waiting: Queue;
   /** Whether places are being filled: a job that ends while it starts frees one without recursion. */
   filling: boolean;
@@ -37,17 +39,12 @@ export class Admission {
 
   /** The job was accepted: its place counts from now on. */
   expect(run: JobRun): void {
-    if (run.job.origin.parent === undefined) this.#shareOf(run).arriving.add(run);
+    if (run.job.origin.parent === undefined) this.#shareOf(run.job).arriving.add(run);
   }
 
-  /** The job was running when an earlier life of the runtime ended: its place is still its own. */
-  hold(run: JobRun): void {
-    if (run.job.origin.parent === undefined) this.#shareOf(run).running.add(run);
-  }
-
-  /** Another attempt at the same job takes the place of this one. */
-  replace(run: JobRun, next: JobRun): void {
-    if (this.#shares.get(run.job.origin.quota)?.running.delete(run) === true) this.hold(next);
+  /** A job of the tree was running when an earlier life of the runtime ended: its place is still its own. */
+  hold({ root }: Job): void {
+    this.#shareOf(root).running.add(root);
   }
 
   /** Starts the job, or queues it. */
@@ -56,10 +53,10 @@ export class Admission {
       run.start();
       return;
     }
-    const share = this.#shareOf(run);
+    const share = this.#shareOf(run.job);
     share.arriving.delete(run);
     if (share.running.size < this.#limits.maxRunningJobsPerPrincipal) {
-      share.running.add(run);
+      share.running.add(run.job);
       run.start();
     } else {
       share.waiting[run.job.origin.priority].add(run);
@@ -67,14 +64,17 @@ export class Admission {
     }
   }
 
-  /** The job is over, wherever it was; the next one starts. */
+  /** The job is over, wherever it was; the next one starts when no other job of its tree is unfinished. */
   leave(run: JobRun): void {
-    const { parent, quota, priority } = run.job.origin;
-    const share = parent === undefined ? this.#shares.get(quota) : undefined;
+    const { root } = run.job;
+    const { quota, priority } = root.origin;
+    const share = this.#shares.get(quota);
     if (share === undefined) return;
-    share.arriving.delete(run);
-    share.waiting[priority].delete(run);
-    if (share.running.delete(run)) this.#fill(share);
+    if (root === run.job) {
+      share.arriving.delete(run);
+      share.waiting[priority].delete(run);
+    }
+    if (root.hasLeft && !root.hasChildren && share.running.delete(root)) this.#fill(share);
     if (share.running.size === 0 && share.arriving.size === 0 && !share.filling) this.#shares.delete(quota);
   }
 
@@ -84,14 +84,13 @@ export class Admission {
     while (share.running.size < this.#limits.maxRunningJobsPerPrincipal) {
       const next = takeNext(share.waiting);
       if (next === undefined) break;
-      share.running.add(next);
+      share.running.add(next.job);
       next.start();
     }
     share.filling = false;
   }
 
-  #shareOf(run: JobRun): Share {
-    const { quota } = run.job.origin;
+  #shareOf({ origin: { quota } }: Job): Share {
     let share = this.#shares.get(quota);
     if (share === undefined) {
       share = { arriving: new Set(), running: new Set(), waiting: newQueue(), filling: false };

@@ -18,6 +18,12 @@ export function checkText(what: string, text: unknown): void {
   }
 }
 
+/** Refuses what is no count of milliseconds from 1. */
+export function checkDuration(what: string, ms: unknown): void {
+  if (Number.isSafeInteger(ms) && (ms as number) >= 1) return;
+  throw new ArcpError('INVALID_ARGUMENT', `${what}: expected an integer of milliseconds from 1`);
+}
+
 /** `checkText` for what may not be empty either. */
 export function checkName(what: string, name: unknown): void {
   checkText(what, name);

@@ -50,7 +50,6 @@ async function restore(engine: Engine, { id, job, seq, data }: Checkpoint): Prom
   refuseRestore(engine, run, job.state);
   const next = run.replace({ checkpointId: id, data });
   engine.jobs.began(next);
-  engine.admission.replace(run, next);
   let result: ResultSoFar | undefined;
   let history: JobHistory;
   try {

@@ -54,6 +54,8 @@ export interface EngineContext extends LogContext {
   readonly delegate: (parent: JobRun, target: string, options: DelegateOptions) => Promise<ChildJob>;
   /** Whether somebody who is there, or may come, could answer such a question of the job (decision 17). */
   readonly mayBeAnswered: (job: Job, type: MessageType) => boolean;
+  /** A job is about to append its terminal event. */
+  readonly closing: (job: Job) => void;
   /** A job has appended its terminal event. */
   readonly ended: (run: JobRun) => void;
 }

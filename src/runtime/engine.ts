@@ -42,7 +42,7 @@ import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
 import { ToolTable } from './tool-calls.js';
 import { SubscriptionTable } from './subscriptions.js';
-import { noteSpending } from './tree-account.js';
+import { closeBooks, noteSpending } from './tree-account.js';
 import { TRUST } from './trust.js';
 
 export interface EngineOptions {
@@ -210,6 +210,10 @@ export class Engine implements IntakeContext {
     return agent?.remote === true ? this.#unnamed.remote : this.#unnamed.inProcess;
   }
 
+  closing(job: Job): void {
+    if (this.store.durable) closeBooks(job, this.jobs.all());
+  }
+
   ended(run: JobRun): void {
     const { job } = run;
     this.#leave(run);
@@ -283,14 +287,13 @@ export class Engine implements IntakeContext {
 
   #leave(run: JobRun): void {
     const { job } = run;
+    job.leave();
     this.jobs.finished(job);
     this.admission.leave(run);
     this.leases.ended(job);
     job.root.liveInTree -= 1;
     const { parent } = job.origin;
-    if (parent === undefined) return;
-    parent.children.delete(job);
-    this.jobs.run(parent)?.childEnded();
+    if (parent !== undefined) this.jobs.run(parent)?.childEnded();
   }
 
   /** The store refused events: what nobody has seen did not happen (L2). */

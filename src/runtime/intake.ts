@@ -10,7 +10,8 @@
 import type { ChildJob, DelegateOptions } from '../agents/agent.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Payload } from '../protocol/messages.js';
-import { checkName, checkText, jsonText } from './agent-output.js';
+import { ON_PARENT_END } from '../protocol/payloads/execution.js';
+import { checkDuration, checkName, checkText, checkWord, jsonText } from './agent-output.js';
 import { childJob } from './delegation.js';
 import type { CredentialTable } from './credentials/credential-table.js';
 import { failed } from './ending.js';
@@ -34,6 +35,8 @@ import { childArguments, prepareJob, type Prepared, type Requester, type Submiss
 export interface JobRequest extends Submission {
   readonly correlationId: string;
   readonly idempotencyKey: string | undefined;
+  /** Tells the watchers of its parent that it is delegated; throws when there is no room for that. */
+  readonly announces?: () => void;
 }
 
 /** What the answer to a refused request takes from it. */
@@ -89,6 +92,7 @@ export class Intake {
       const watchers = request.parent === undefined ? [] : outboxesOf(request.parent);
       const { job } = prepared;
       const begin = (): void => {
+        request.announces?.();
         job.log.numbering = session.outbox;
         this.begin(prepared, [session.outbox, ...watchers]);
       };
@@ -192,19 +196,25 @@ export class Intake {
     const { job } = parent;
     const { origin } = job;
     parent.refuseChildren();
-    const { task = '', arguments: given, budget, leaseRequest, profile, signal, key } = options;
+    const { task = '', arguments: given, budget, profile, signal, key, onParentEnd, maxRuntimeMs } = options;
+    const { expiresAt, leaseRequest } = options;
     const context = given === undefined ? options.context : { ...options.context, arguments: given };
     checkText('delegation target', target);
     checkText('delegation task', task);
     if (key !== undefined) checkName('delegation key', key);
+    if (onParentEnd !== undefined) checkWord('onParentEnd', onParentEnd, ON_PARENT_END);
+    if (maxRuntimeMs !== undefined) checkDuration('maxRuntimeMs', maxRuntimeMs);
     signal?.throwIfAborted();
+    const lease = expiresAt === undefined ? leaseRequest : { ...leaseRequest, expires_at: expiresAt };
     const asked: Payload<'agent.delegate'> = {
       target,
       task,
       ...(context === undefined ? {} : { context }),
       ...(budget === undefined ? {} : { cost_budget: [...budget] }),
-      ...(leaseRequest === undefined ? {} : { lease_request: leaseRequest }),
+      ...(lease === undefined ? {} : { lease_request: lease }),
       ...(profile === undefined ? {} : { profile }),
+      ...(maxRuntimeMs === undefined ? {} : { max_runtime_ms: maxRuntimeMs }),
+      ...(onParentEnd === undefined ? {} : { on_parent_end: onParentEnd }),
     };
     const plain = JSON.parse(jsonText(asked, limits.maxNesting - DELEGATE_LEVELS)) as typeof asked;
     const delegation = key === undefined ? undefined : { key, request: requestFingerprint(plain) };
@@ -222,7 +232,7 @@ export class Intake {
           leaseRequest: plain.lease_request,
           costBudget: budget,
           profile: plain.profile,
-          maxRuntimeMs: undefined,
+          maxRuntimeMs,
           priority: origin.priority,
           traceId: origin.traceId,
           correlationId: undefined,
@@ -230,6 +240,7 @@ export class Intake {
           parent: job,
           delegateId,
           delegation,
+          onParentEnd,
         },
         origin,
         registry,
@@ -268,6 +279,7 @@ export class Intake {
       job.emit('job.accepted', job.accepted);
       job.end(failed(agent));
       origin.budget.settle();
+      job.leave();
       jobs.finished(job);
       logger.info({ job: job.id, agent: job.agent, code: agent.code }, 'job ended');
       return;

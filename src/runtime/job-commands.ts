@@ -51,11 +51,12 @@ export const startWorkflow: Command<'workflow.start'> = ({ engine, session }, en
 export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
   const { target, task, context, cost_budget, lease_request, max_runtime_ms, delegate_id, profile } =
     envelope.payload;
+  const delegateId = delegate_id ?? envelope.id;
   engine.sessions.optIn(session, OPT_IN.delegate);
   const parent =
     envelope.job_id === undefined ? undefined : ownJob(engine.jobs, session.principal, envelope.job_id);
+  const run = parent && engine.jobs.run(parent);
   if (parent !== undefined) {
-    const run = engine.jobs.run(parent);
     if (run === undefined)
       throw new ArcpError('FAILED_PRECONDITION', `job ${parent.id} has ended: it cannot delegate any more`);
     run.refuseChildren();
@@ -73,7 +74,10 @@ export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelop
     causationId: undefined,
     idempotencyKey: envelope.idempotency_key,
     parent,
-    delegateId: delegate_id ?? envelope.id,
+    delegateId,
+    onParentEnd: envelope.payload.on_parent_end,
+    announces: () =>
+      run?.hear('agent.delegate', JSON.stringify({ ...envelope.payload, delegate_id: delegateId }), {}),
   });
 };
 

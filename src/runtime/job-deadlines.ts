@@ -14,6 +14,7 @@ export class JobDeadlines {
   readonly #passed: (error: ArcpError) => void;
   #lease: Timer | undefined;
   #runtime: Timer | undefined;
+  #startedAt: number | undefined;
 
   /** @param passed is told of the first that passes: LEASE_EXPIRED or TIMEOUT */
   constructor(job: Bounded, clock: Clock, passed: (error: ArcpError) => void) {
@@ -35,9 +36,17 @@ export class JobDeadlines {
   watchRuntime(): void {
     const { agent, maxRuntimeMs } = this.#job;
     if (maxRuntimeMs === undefined) return;
+    this.#startedAt = this.#clock.now();
     this.#runtime = this.#clock.timer(maxRuntimeMs, () => {
       this.#passed(new ArcpError('TIMEOUT', `${agent} ran longer than ${maxRuntimeMs} ms`));
     });
+  }
+
+  /** How much running time is left. */
+  get runtimeLeftMs(): number | undefined {
+    const { maxRuntimeMs } = this.#job;
+    if (maxRuntimeMs === undefined || this.#startedAt === undefined) return maxRuntimeMs;
+    return Math.max(1, this.#startedAt + maxRuntimeMs - this.#clock.now());
   }
 
   cancel(): void {

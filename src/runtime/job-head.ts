@@ -2,6 +2,7 @@
 import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
 import type { LeaseBounds } from '../protocol/lease.js';
+import type { OnParentEnd } from '../protocol/payloads/execution.js';
 import type { Priority } from '../protocol/priority.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import type { WorkerProfile } from '../protocol/worker-profile.js';
@@ -20,6 +21,8 @@ export interface JobHead {
   readonly parentId?: JobId | undefined;
   readonly delegateId?: string | undefined;
   readonly delegation?: RememberedKey | undefined;
+  /** Default: `cancel`. */
+  readonly onParentEnd?: OnParentEnd | undefined;
   readonly schedule?: OccurrenceOf | undefined;
   readonly heartbeatMs: number;
   readonly budgetPolicy: BudgetPolicy;

@@ -4,7 +4,8 @@
  * (V2) Jobs that had ended can be asked about again. A job that had not started is started. One that was running
  *      fails with ABORTED, or is started again or resumed where its agent says so (`RecoveryPolicy`).
  * (V3) A child goes on when its parent does, was begun under a key by which the parent finds it again, and may go on by
- *      itself. Other children fail: their parent will ask anew. Ends come deepest first, as ever (R4).
+ *      itself. Other children fail: their parent will ask anew. Ends come deepest first, as ever (R4). One that was to
+ *      outlive its parent goes on by itself where that does not.
  * (V4) What a tree of jobs had spent stays spent, and what was added to its budget stays added, with whoever of it goes
  *      on (L4).
  * (V5) A question that was open still is, where its job goes on; where not, it is withdrawn before the job's end.
@@ -15,25 +16,24 @@ import { parseAgentRef } from '../protocol/agent-ref.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
 import type { JobState } from '../protocol/job-state.js';
-import { requestedLease } from '../protocol/lease.js';
 import { DEFAULT_PROFILE } from '../protocol/worker-profile.js';
 import type { LogHead, StoredRecord } from '../store/store.js';
 import { FIRST_ATTEMPT, type Attempt } from './attempt.js';
 import { checkpointData } from './checkpoints.js';
 import { failed, type Ending, type TerminalType } from './ending.js';
 import type { Engine } from './engine.js';
-import { Job } from './job.js';
+import { restoreBudgets } from './budget-recovery.js';
+import { Job, type JobOrigin } from './job.js';
 import { isAboutLease, JobAuthority } from './job-authority.js';
 import { JobBudget } from './job-budget.js';
 import { parseHead, restoredBounds, type JobHead } from './job-head.js';
-import { payloadOf, readHistory, recordsOf, resultSoFar, type JobHistory } from './job-history.js';
+import { payloadOf, readHistory, resultSoFar, type JobHistory } from './job-history.js';
 import { JobRun } from './job-run.js';
 import { checkpointId } from './message-places.js';
 import { modelOf } from './model-route.js';
 import { withdrawOpen } from './questions/job-questions.js';
 import type { RecordedQuestion } from './questions/question.js';
 import { endOpenStreams, restoreInputs } from './stream-recovery.js';
-import { TreeAccount } from './tree-account.js';
 import { JobTrust } from './trust.js';
 
 /** A job that the store has. */
@@ -42,6 +42,8 @@ export interface KeptJob {
   readonly head: JobHead;
   /** How it ended, if it did, and when. */
   readonly ended: { readonly ending: Ending; readonly at: number } | undefined;
+  /** Gives it the budget that it had. */
+  fund(budget: JobBudget): void;
 }
 
 export interface JobCounts {
@@ -81,37 +83,26 @@ export function keptJob(
   const { arguments: _arguments, key, parentId: _parentId, bounds: stored, profile, ...origin } = head;
   const bounds = restoredBounds(stored);
   const model = parent && modelOf(parent.origin.authority, engine.models);
-  const job = new Job(
-    {
-      ...origin,
-      id,
-      maxRuntimeMs: origin.maxRuntimeMs,
-      correlationId: origin.correlationId,
-      causationId: origin.causationId,
-      delegateId: origin.delegateId,
-      parent,
-      budget: ended === undefined ? budgetOf(head, parent) : JobBudget.unbounded,
-      bounds,
-      authority: new JobAuthority(bounds, profile ?? DEFAULT_PROFILE, new JobTrust(head.trust), model),
-    },
-    engine,
-  );
+  const own: { -readonly [Key in keyof JobOrigin]: JobOrigin[Key] } = {
+    ...origin,
+    id,
+    maxRuntimeMs: origin.maxRuntimeMs,
+    correlationId: origin.correlationId,
+    causationId: origin.causationId,
+    delegateId: origin.delegateId,
+    onParentEnd: origin.onParentEnd ?? 'cancel',
+    parent,
+    budget: JobBudget.unbounded,
+    bounds,
+    authority: new JobAuthority(bounds, profile ?? DEFAULT_PROFILE, new JobTrust(head.trust), model),
+  };
+  const job = new Job(own, engine);
   if (key !== undefined) engine.keys.remember(origin, key.key, key.request, job);
   if (origin.delegation !== undefined) parent?.delegated.set(origin.delegation.key, job);
-  return { job, head, ended };
-}
-
-function budgetOf({ lease, budgetPolicy }: JobHead, parent: Job | undefined): JobBudget {
-  const asked = requestedLease({ lease_request: lease })?.budget;
-  if (parent === undefined && asked === undefined) return JobBudget.unbounded;
-  const above = parent?.origin.budget;
-  try {
-    return new JobBudget(asked ?? new Map(), budgetPolicy, above);
-  } catch (error) {
-    // It was taken out of what people had added meanwhile: now it draws on its parent's counters (decision 26).
-    if (error instanceof ArcpError) return new JobBudget(new Map(), budgetPolicy, above);
-    throw error;
-  }
+  const fund = (budget: JobBudget): void => {
+    own.budget = budget;
+  };
+  return { job, head, ended, fund };
 }
 
 const STATE_OF = {
@@ -150,11 +141,12 @@ export async function goOn(
     kept.job.restore(history.state, history.heartbeats);
     verdicts.set(kept.job, await judge(engine, kept, history, verdicts));
   }
-  const accounts = await accountsOf(engine, jobs);
+  for (const job of verdicts.keys()) job.origin.parent?.children.add(job);
+  for (const { job } of [...jobs.values()].reverse())
+    if (job.hasChildren) job.origin.parent?.children.add(job);
+  await restoreBudgets(engine, jobs);
   // Some of them may be forgotten at once: what they spent has been added up (V4).
   for (const job of over) engine.jobs.restored(job, jobs.get(job.id)?.ended?.at ?? engine.clock.now());
-  const { budgetWarningPercent } = engine.limits;
-  for (const [{ origin }, account] of accounts) account.applyTo(origin.budget, budgetWarningPercent);
   const all = [...verdicts.values()];
   const failing = all.filter((verdict) => verdict.kind === 'fails');
   const going = all.filter((verdict) => verdict.kind === 'goes-on');
@@ -162,8 +154,10 @@ export async function goOn(
   for (const { kept, error, questions } of failing.reverse()) {
     await endOpenStreams(engine, kept.job, false);
     withdrawOpen(kept.job, questions, error);
+    engine.closing(kept.job);
     kept.job.end(failed(error));
     kept.job.origin.budget.settle();
+    kept.job.leave();
     engine.jobs.finished(kept.job);
   }
   const runs: { readonly run: JobRun; readonly recoveries: number }[] = [];
@@ -179,6 +173,7 @@ export async function goOn(
     await restoreInputs(engine, run);
     runs.push({ run, recoveries });
   }
+  for (const { run } of runs) if (run.job.root.hasLeft) engine.admission.hold(run.job);
   for (const { run, recoveries } of runs) engine.jobs.takeUp(run, recoveries);
   return { ended: over.length, started: going.length, failed: failing.length };
 }
@@ -192,10 +187,12 @@ async function judge(
   const { job, head } = kept;
   const { questions } = history;
   try {
-    const { parent, delegation } = job.origin;
-    const isFollowed = parent !== undefined && verdicts.get(parent)?.kind === 'goes-on';
-    if (head.parentId !== undefined && !(isFollowed && delegation !== undefined)) {
-      throw aborted('and nobody goes on with what the job was a part of');
+    const { parent, delegation, onParentEnd } = job.origin;
+    if (head.parentId !== undefined) {
+      const isFollowed = parent !== undefined && verdicts.get(parent)?.kind === 'goes-on';
+      const outlives = parent !== undefined && onParentEnd === 'detach';
+      if (isFollowed ? delegation === undefined : !outlives)
+        throw aborted('and nobody goes on with what the job was a part of');
     }
     const agent = engine.registry.resolve(parseAgentRef(head.agent));
     const attempt = await nextAttempt(engine, kept, history, agent);
@@ -227,28 +224,4 @@ async function nextAttempt(
 
 function aborted(why: string): ArcpError {
   return new ArcpError('ABORTED', `the runtime was restarted ${why}`);
-}
-
-/**
- * (V4) What every job had been charged, and what people had added to its budget, with whom it comes out of: with itself,
- * or with whom of those above it has not ended. Those come before the ones below them.
- */
-async function accountsOf(
-  engine: Engine,
-  jobs: ReadonlyMap<JobId, KeptJob>,
-): Promise<ReadonlyMap<Job, TreeAccount>> {
-  const accounts = new Map<Job, TreeAccount>();
-  for (const { job } of jobs.values()) {
-    const payer = payerOf(job);
-    if (payer === undefined || payer.origin.budget.remainders().size === 0) continue;
-    const account = accounts.get(payer) ?? new TreeAccount(payer, (id) => jobs.has(id as JobId));
-    accounts.set(payer, account);
-    for await (const record of recordsOf(engine.store, job.id)) account.note(job, record);
-  }
-  return accounts;
-}
-
-function payerOf(job: Job): Job | undefined {
-  for (let at: Job | undefined = job; at !== undefined; at = at.origin.parent) if (!at.isOver) return at;
-  return undefined;
 }

@@ -139,12 +139,16 @@ export class JobRun {
     return this.#abort.signal;
   }
 
-  /** Whether a later life of the runtime can go on with the job: with a child only as far as it can with its parent. */
+  /**
+   * Whether a later life of the runtime can go on with the job: with a child only as far as it can with its parent, unless
+   * it is to outlive that.
+   */
   get isRestartable(): boolean {
-    const { parent, delegation } = this.job.origin;
+    const { parent, delegation, onParentEnd } = this.job.origin;
     if (this.#agent.recovery === 'fail') return false;
     if (parent === undefined) return true;
-    return delegation !== undefined && this.#context.runs.get(parent.id)?.isRestartable === true;
+    const isFollowed = this.#context.runs.get(parent.id)?.isRestartable === true;
+    return isFollowed ? delegation !== undefined : onParentEnd === 'detach';
   }
 
   /** Whether a client may have the job started again from an earlier checkpoint. */
@@ -165,6 +169,11 @@ export class JobRun {
   /** Whether the agent is at it, and nothing has stopped it yet. */
   get isRunning(): boolean {
     return this.#phase.kind === 'running' && this.#isLatest;
+  }
+
+  /** How much of its running time is left, if that is bounded. */
+  get runtimeLeftMs(): number | undefined {
+    return this.#deadlines.runtimeLeftMs;
   }
 
   /** Throws why the job may not start children any more, if it may not. */
@@ -223,7 +232,7 @@ export class JobRun {
       admission.enter(this);
       return;
     }
-    admission.hold(this);
+    admission.hold(this.job);
     this.#tellAttempt('recovery');
     clock.timer(limits.restartBackoffMs * 2 ** (recoveries - 1), () => {
       this.start();
@@ -487,6 +496,7 @@ export class JobRun {
     if (this.#agent.isWorkflow === true && ending.type === 'job.completed') {
       job.emitText('workflow.complete', ending.text);
     }
+    this.#context.closing(job);
     job.end(ending);
     job.origin.budget.settle();
     this.#signalStop(JOB_OVER);

@@ -27,8 +27,8 @@ export class JobTable {
   readonly #limits: Limits;
   readonly #drop: (jobs: readonly Job[]) => void;
   /**
-   * Neither running nor finished: over, but the store has yet to take their end, or
-   * their parent may still ask for them; or being taken up after a restart.
+   * Neither running nor finished: over, but the store has yet to take their end, or jobs that are unfinished need them;
+   * or being taken up after a restart.
    */
   readonly #between = new Map<string, Job>();
   /** Oldest first. */
@@ -89,11 +89,12 @@ export class JobTable {
     return false;
   }
 
-  /** Stops the root jobs that came through a session; their children follow. */
+  /** Stops the root jobs that came through a session, and what was to outlive them; the others follow. */
   stopAllOf(session: { readonly id: string }, reason: StopReason, deadlineMs?: number): void {
     for (const run of this.runs.values()) {
-      const { sessionId, parent } = run.job.origin;
-      if (sessionId === session.id && parent === undefined) run.stop(reason, deadlineMs);
+      const { sessionId, parent, onParentEnd } = run.job.origin;
+      const follows = parent !== undefined && onParentEnd === 'cancel';
+      if (sessionId === session.id && !follows) run.stop(reason, deadlineMs);
     }
   }
 
@@ -139,25 +140,36 @@ export class JobTable {
     this.#keepOnceEnded(job, endedAt);
   }
 
-  /** One that its parent can ask for again is kept as long as the parent runs. */
   #keepOnceEnded(job: Job, endedAt?: number): void {
-    const { parent, delegation } = job.origin;
-    const keep = (): void => {
-      this.#keep(job, endedAt);
-    };
     this.#between.set(job.id, job);
     job.whenEnded(() => {
-      if (parent === undefined || delegation === undefined || job.lost) keep();
-      else parent.whenEnded(keep);
+      this.#keepOnceFree(job, endedAt);
     });
+  }
+
+  /**
+   * One that its parent can ask for again is kept as long as the parent runs; one that has unfinished jobs below it, for
+   * their lineage; and one whose spending a job would have to take over that has ended itself, as long as that stands
+   * (`tree-account.ts`, T3).
+   */
+  #keepOnceFree(job: Job, endedAt?: number): void {
+    const again = (): void => {
+      this.#keepOnceFree(job, endedAt);
+    };
+    const { parent, delegation } = job.origin;
+    const { heir } = job;
+    if (job.lost) this.#keep(job, endedAt);
+    else if (parent !== undefined && delegation !== undefined && parent.ending === undefined)
+      parent.whenEnded(again);
+    else if (job.hasChildren) job.whenChildless(again);
+    else if (heir?.hasLeft === true && !job.isBooked) heir.whenChildless(again);
+    else this.#keep(job, endedAt);
   }
 
   /** A job that goes on after a restart, in its first attempt or a further one, after that many restarts. */
   takeUp(run: JobRun, recoveries: number): void {
-    const { job } = run;
     this.began(run);
-    job.origin.parent?.children.add(job);
-    job.root.liveInTree += 1;
+    run.job.root.liveInTree += 1;
     run.takeUp(recoveries);
   }
 

@@ -4,6 +4,8 @@
  * (B1) `state` follows the events that were appended and decides what may come next; `shownState` follows those that
  *      were committed and is what anyone outside is told (L2).
  * (B2) Exactly one terminal event, and nothing after it.
+ * (B3) A job stands as long as it or a job below it is unfinished: one that has ended before them may have children that
+ *      were to live on.
  */
 import type { Amount, Budget, BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -11,6 +13,7 @@ import type { Id, JobId, SessionId } from '../protocol/ids.js';
 import { canTransition, isTerminal, type JobState } from '../protocol/job-state.js';
 import type { LeaseBounds } from '../protocol/lease.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
+import type { OnParentEnd } from '../protocol/payloads/execution.js';
 import type { Priority } from '../protocol/priority.js';
 import {
   EventLog,
@@ -47,6 +50,8 @@ export interface JobOrigin {
   readonly delegateId: string | undefined;
   /** Under which key its parent began it, if under one. */
   readonly delegation?: RememberedKey | undefined;
+  /** What becomes of it when its parent ends. */
+  readonly onParentEnd: OnParentEnd;
   /** Of which schedule it is an occurrence, and which, in milliseconds since the epoch. */
   readonly schedule?: OccurrenceOf | undefined;
   readonly budget: JobBudget;
@@ -103,6 +108,10 @@ export class Job implements EventObserver {
   /** Whether the store lost even its first event, so that nobody knows of it. */
   lost = false;
   #children: Set<Job> | undefined;
+  /** Whether it is over, and has given back what it held. */
+  hasLeft = false;
+  /** Whether a job that stands has taken over what it had spent (`tree-account.ts`, T3). */
+  isBooked = false;
   #spent: Map<string, Amount> | undefined;
   #raised: Map<string, Amount> | undefined;
   #ending: Ending | undefined;
@@ -111,6 +120,8 @@ export class Job implements EventObserver {
   /** Told of its end, once that is committed. */
   #listeners: ((ending: Ending) => void)[] = [];
   #isEnded = false;
+  /** Told when none of its children stands any more. */
+  #childless: (() => void)[] = [];
 
   /** @param log how its log begins */
   constructor(origin: JobOrigin, context: LogContext, log?: LogOrigin) {
@@ -149,6 +160,7 @@ export class Job implements EventObserver {
     if (ending === undefined) return;
     this.#ending = ending;
     this.#isEnded = true;
+    this.hasLeft = true;
   }
 
   get id(): JobId {
@@ -164,7 +176,7 @@ export class Job implements EventObserver {
     return this.origin.authority.trust;
   }
 
-  /** Unfinished jobs that it delegated to. Most have none. */
+  /** Those of the jobs that it delegated to which stand (B3). Most have none. */
   get children(): Set<Job> {
     return (this.#children ??= new Set());
   }
@@ -181,6 +193,35 @@ export class Job implements EventObserver {
 
   get hasChildren(): boolean {
     return this.#children !== undefined && this.#children.size > 0;
+  }
+
+  /** Calls back when none of its children stands any more: at once, where none does. */
+  whenChildless(listener: () => void): void {
+    if (this.hasChildren) this.#childless.push(listener);
+    else listener();
+  }
+
+  /** It is over. */
+  leave(): void {
+    this.hasLeft = true;
+    if (!this.hasChildren) this.origin.parent?.childLeft(this);
+  }
+
+  /** A child stands no more (B3). */
+  childLeft(child: Job): void {
+    this.children.delete(child);
+    if (this.hasChildren) return;
+    const listeners = this.#childless;
+    this.#childless = [];
+    if (this.hasLeft) this.origin.parent?.childLeft(this);
+    for (const listener of listeners) listener();
+  }
+
+  /** The closest job above it that stands, if one does. */
+  get heir(): Job | undefined {
+    for (let at = this.origin.parent; at !== undefined; at = at.origin.parent)
+      if (!at.hasLeft || at.hasChildren) return at;
+    return undefined;
   }
 
   /** What was charged for the job itself, in the currencies that a budget bounds. */
@@ -232,7 +273,9 @@ export class Job implements EventObserver {
       trace_id: traceId,
       accepted_at: new Date(createdAt).toISOString(),
       ...(lease === undefined ? {} : { lease }),
-      ...(parent === undefined ? {} : { parent_job_id: parent.id }),
+      ...(parent === undefined
+        ? {}
+        : { parent_job_id: parent.id, root_job_id: this.root.id, depth: this.depth }),
       ...(delegateId === undefined ? {} : { delegate_id: delegateId }),
       ...(schedule === undefined
         ? {}

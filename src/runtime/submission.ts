@@ -21,6 +21,7 @@ import type { EngineContext } from './engine-context.js';
 import { newTraceId } from './ids.js';
 import { modelOf } from './model-route.js';
 import { headText, type RememberedKey } from './job-head.js';
+import type { OnParentEnd } from '../protocol/payloads/execution.js';
 import type { Priority } from '../protocol/priority.js';
 import { Job, type JobOrigin, type OccurrenceOf } from './job.js';
 import { JobAuthority } from './job-authority.js';
@@ -50,6 +51,8 @@ export interface Submission {
   readonly causationId: string | undefined;
   readonly parent: Job | undefined;
   readonly delegateId: string | undefined;
+  /** What becomes of it when its parent ends. Default: it is cancelled. */
+  readonly onParentEnd?: OnParentEnd | undefined;
   /** The occurrence of a schedule that it is, whose job has a name already. */
   readonly scheduled?: { readonly jobId: JobId; readonly schedule: OccurrenceOf } | undefined;
   /** The key that its parent's agent gave it, if one. */
@@ -143,6 +146,7 @@ export function prepareJob(
     parent,
     delegateId: submission.delegateId,
     delegation: submission.delegation,
+    onParentEnd: submission.onParentEnd ?? 'cancel',
     schedule: submission.scheduled?.schedule,
     budget,
     lease: lease?.asked,
@@ -151,7 +155,7 @@ export function prepareJob(
     heartbeatMs,
     budgetPolicy,
     trust,
-    maxRuntimeMs: submission.maxRuntimeMs,
+    maxRuntimeMs: runtimeWithin(submission.maxRuntimeMs, parent, context),
   };
   const head = context.store.durable
     ? headText(origin, { arguments: submission.arguments, lease: lease?.asked, key })
@@ -182,6 +186,16 @@ function boundsOfChild(asked: LeaseBounds, parent: Job): LeaseBounds {
   });
   if (violation !== undefined) throw violation;
   return inheritBounds(asked, bounds);
+}
+
+/** Its parent's running time bounds its own (L4), also where it is to outlive its parent. */
+function runtimeWithin(
+  asked: number | undefined,
+  parent: Job | undefined,
+  { runs }: EngineContext,
+): number | undefined {
+  const left = parent && runs.get(parent.id)?.runtimeLeftMs;
+  return asked === undefined || left === undefined ? (asked ?? left) : Math.min(asked, left);
 }
 
 function checkPlaceInTree(parent: Job, { limits, clock }: EngineContext): void {

@@ -2,8 +2,10 @@
  * What a tree of jobs has spent, as its logs say it (L1): what it takes to go on with its root after a restart (L4).
  *
  * (T1) A charge and a raise are events of the job that they were made by, and a restart counts them again.
- * (T2) A log may be forgotten before the tree ends (L7). Before it is, the root's log notes what its job had spent and
- *      been given; where both are still there after a crash, the job's own log counts.
+ * (T2) A log may be forgotten before the tree ends (L7). Before it is, the log of the closest job above that stands
+ *      notes what its job had spent and been given; where both are still there after a crash, the job's own log counts.
+ * (T3) A job that has ended can note nothing any more. So one that ends while jobs below it live on, or after its own heir,
+ *      notes before its end what it is the heir of; and what ends below it later is not forgotten as long as it stands.
  */
 import {
   formatBudget,
@@ -17,10 +19,9 @@ import type { Payload } from '../protocol/messages.js';
 import type { StoredRecord } from '../store/store.js';
 import { BUDGET_WARNING, COST_REMAINING } from './cost-metric.js';
 import type { Job } from './job.js';
-import type { JobBudget } from './job-budget.js';
 import { raiseIn } from './questions/permissions.js';
 
-/** The event of a root that says what a job below it had spent whose log is no longer kept. */
+/** The event of a job that says what one below it had spent, whose log may be kept no longer. */
 export const TREE_SPENT = 'cost.tree.spent';
 
 interface Spent {
@@ -29,20 +30,38 @@ interface Spent {
   readonly raised: readonly string[];
 }
 
-/** (T2) */
+/** (T2) The job's log is about to be forgotten. */
 export function noteSpending(job: Job): void {
-  const { root } = job;
-  if (root === job || root.isOver) return;
-  const spent = boundedBy(root, job.spent);
-  const raised = boundedBy(root, job.raised);
-  if (spent.size === 0 && raised.size === 0) return;
-  const data: Spent = { job_id: job.id, spent: formatBudget(spent), raised: formatBudget(raised) };
-  root.emitText('event.emit', JSON.stringify({ name: TREE_SPENT, data }));
+  const { heir } = job;
+  if (heir !== undefined && !heir.hasLeft && !job.isBooked) book(job, heir);
 }
 
-/** What does not count against the root's budget is left out, and what is more than any budget is cut to that. */
-function boundedBy(root: Job, amounts: Budget): Budget {
-  const bounds = root.origin.budget.remainders();
+/** (T3) A job is about to end. */
+export function closeBooks(job: Job, kept: Iterable<Job>): void {
+  if (!job.hasChildren && job.heir?.hasLeft !== true) return;
+  for (const one of kept)
+    if (one.hasLeft && !one.hasChildren && !one.isBooked && one.heir === job) book(one, job);
+}
+
+function book(job: Job, heir: Job): void {
+  job.isBooked = true;
+  const spent = boundedBy(heir, job.spent);
+  const raised = boundedBy(heir, job.raised);
+  if (spent.size === 0 && raised.size === 0) return;
+  inherit(heir, spent, raised);
+  const data: Spent = { job_id: job.id, spent: formatBudget(spent), raised: formatBudget(raised) };
+  heir.emitText('event.emit', JSON.stringify({ name: TREE_SPENT, data }));
+}
+
+/** When the heir is forgotten in turn, it notes that as its own. */
+function inherit(heir: Job, spent: Budget, raised: Budget): void {
+  for (const [currency, amount] of spent) heir.noteSpent(currency, amount);
+  for (const [currency, amount] of raised) heir.noteRaised(currency, amount);
+}
+
+/** What does not count against its budget is left out, and what is more than any budget is cut to that. */
+function boundedBy(heir: Job, amounts: Budget): Budget {
+  const bounds = heir.origin.budget.remainders();
   return new Map(
     [...amounts]
       .filter(([currency]) => bounds.has(currency))
@@ -50,26 +69,22 @@ function boundedBy(root: Job, amounts: Budget): Budget {
   );
 }
 
-/** Reads the logs of one tree. */
+/** What a job that stands, and those that it is the heir of, have spent and been given. */
 export class TreeAccount {
-  readonly #spent = new Map<string, Amount>();
-  readonly #raised = new Map<string, Amount>();
-  readonly #bounds: Budget;
+  readonly spent = new Map<string, Amount>();
+  readonly raised = new Map<string, Amount>();
+  readonly #bounds: ReadonlySet<string>;
   readonly #isKept: (jobId: string) => boolean;
   /** Whose notes have been counted. */
   readonly #noted = new Set<string>();
 
-  /** @param isKept whether the log of a job is there to be read */
-  constructor(root: Job, isKept: (jobId: string) => boolean) {
-    this.#bounds = root.origin.budget.remainders();
+  /**
+   * @param bounds the currencies that are bounded for the job
+   * @param isKept whether the log of a job is there to be read
+   */
+  constructor(bounds: ReadonlySet<string>, isKept: (jobId: string) => boolean) {
+    this.#bounds = bounds;
     this.#isKept = isKept;
-  }
-
-  /** Brings the budget of the root to where it was. */
-  applyTo(budget: JobBudget, warnAtPercent: number): void {
-    for (const [currency, amount] of this.#raised)
-      if (this.#bounds.has(currency)) budget.raise(currency, amount);
-    budget.restoreSpent(this.#spent, warnAtPercent);
   }
 
   /** (T1) Reads one event of one job, and has the job remember what is its own. */
@@ -81,40 +96,32 @@ export class TreeAccount {
         const raise = raiseIn(payload as Payload<'permission.grant'>);
         if (raise === undefined) return;
         job.noteRaised(...raise);
-        add(this.#raised, ...raise);
+        this.#add(this.raised, ...raise);
         return;
       }
       case 'metric': {
         const { name, unit, amount } = payload as Payload<'metric'>;
-        if (amount === undefined || !this.#bounds.has(unit)) return;
-        if (name === COST_REMAINING || name === BUDGET_WARNING) return;
+        if (amount === undefined || name === COST_REMAINING || name === BUDGET_WARNING) return;
+        if (!this.#bounds.has(unit)) return;
         const charged = parseAmount(amount);
         job.noteSpent(unit, charged);
-        add(this.#spent, unit, charged);
+        this.#add(this.spent, unit, charged);
         return;
       }
       case 'event.emit': {
         const { name, data } = payload as { readonly name: string; readonly data: Spent };
-        if (
-          name !== TREE_SPENT ||
-          job.root !== job ||
-          this.#isKept(data.job_id) ||
-          this.#noted.has(data.job_id)
-        )
-          return;
+        if (name !== TREE_SPENT || this.#isKept(data.job_id) || this.#noted.has(data.job_id)) return;
         this.#noted.add(data.job_id);
-        addAll(this.#spent, parseBudget(data.spent));
-        addAll(this.#raised, parseBudget(data.raised));
+        const [spent, raised] = [parseBudget(data.spent), parseBudget(data.raised)];
+        inherit(job, spent, raised);
+        for (const one of spent) this.#add(this.spent, ...one);
+        for (const one of raised) this.#add(this.raised, ...one);
         return;
       }
     }
   }
-}
 
-function add(sums: Map<string, Amount>, currency: string, amount: Amount): void {
-  sums.set(currency, (sums.get(currency) ?? 0n) + amount);
-}
-
-function addAll(sums: Map<string, Amount>, amounts: Budget): void {
-  for (const [currency, amount] of amounts) add(sums, currency, amount);
+  #add(sums: Map<string, Amount>, currency: string, amount: Amount): void {
+    if (this.#bounds.has(currency)) sums.set(currency, (sums.get(currency) ?? 0n) + amount);
+  }
 }

@@ -60,6 +60,13 @@ describe('agent.delegate from a client (decision 5)', () => {
       payload: { code: 'LEASE_SUBSET_VIOLATION' },
     });
     expect(owner.story(accepted.payload.job_id)).toEqual(['job.accepted', 'job.started']);
+    expect(accepted.payload).toMatchObject({ root_job_id: parentId, depth: 1 });
+    const announced = { target: 'forever', task: 't', delegate_id: id };
+    expect(owner.seen('agent.delegate')).toEqual([]);
+    expect(owner.seen('event.emit')).toMatchObject([
+      { job_id: parentId, payload: { name: 'agent.delegate', data: announced } },
+    ]);
+    expect(other.seen('agent.delegate')).toEqual([]);
     owner.send('cancel', { target: 'job', target_id: parentId });
     expect((await other.terminal(accepted.payload.job_id)).type).toBe('job.cancelled');
     expect((await owner.terminal(parentId)).type).toBe('job.cancelled');

@@ -99,6 +99,9 @@ export const jobAccepted = z.object({
   delegate_id: optional(text),
   trace_id: optional(nonEmptyText),
   accepted_at: optional(timestamp),
+  /** Additions: the job that its tree began with, and how many generations below it this one is. */
+  root_job_id: optional(id('job')),
+  depth: optional(counter),
   /** Additions: the schedule that the job is an occurrence of, and when that was due. */
   schedule_id: optional(id('schedule')),
   scheduled_for: optional(timestamp),
@@ -251,7 +254,14 @@ export const workflowComplete = z
     rest.value === undefined && outputs !== undefined ? { ...rest, value: outputs } : rest,
   );
 
-/** `lease_request`, `cost_budget`, `max_runtime_ms`, `profile` and `delegate_id` are additions to RFC 0001 §14 (decision 5). */
+/** What becomes of a child when its parent ends: it is cancelled before, or lives on. */
+export const ON_PARENT_END = ['cancel', 'detach'] as const;
+export type OnParentEnd = (typeof ON_PARENT_END)[number];
+
+/**
+ * `lease_request`, `cost_budget`, `max_runtime_ms`, `profile`, `on_parent_end` and `delegate_id` are additions to RFC 0001
+ * §14 (decision 5).
+ */
 export const agentDelegate = z.object({
   target: text,
   task: text,
@@ -260,6 +270,7 @@ export const agentDelegate = z.object({
   cost_budget: optional(costBudget),
   max_runtime_ms: optional(maxRuntime),
   profile: optionalValue,
+  on_parent_end: optional(oneOf(ON_PARENT_END)),
   delegate_id: optional(text),
 });
 
