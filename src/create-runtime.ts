@@ -3,6 +3,7 @@ import type { Agent } from './agents/agent.js';
 import type { Tool } from './agents/define-tool.js';
 import { executeAgent } from './agents/execute.js';
 import { serve } from './dialects/serve.js';
+import { handoffCarrier, type HandoffRuntime } from './handoff/dial.js';
 import type { Inventory } from './protocol/inventory.js';
 import type { TrustLevel } from './protocol/trust-level.js';
 import type { Authenticator } from './runtime/authenticator.js';
@@ -12,6 +13,7 @@ import { randomId, type NewId } from './runtime/ids.js';
 import type { CredentialProvisioner } from './runtime/credentials/provisioner.js';
 import type { Recovery } from './runtime/recovery.js';
 import { recheckAll } from './runtime/standing.js';
+import { handoffAgent } from './runtime/handoff/handoff-agent.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
 import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
 import type { Models } from './runtime/model-route.js';
@@ -50,6 +52,8 @@ export interface RuntimeOptions {
   readonly identity?: { readonly kind: string; readonly version: string };
   /** Gives each job that asks for it, by its lease, a credential of its own. Default none. */
   readonly credentials?: CredentialProvisioner;
+  /** The runtimes that jobs may be handed over to (`ctx.handoff`, `agent.handoff`), and no others. Default none. */
+  readonly handoff?: readonly HandoffRuntime[];
   /** For tests and simulations. */
   readonly clock?: Clock;
   /** For tests and simulations. */
@@ -98,6 +102,7 @@ export interface Runtime {
 export function createRuntime(options: RuntimeOptions = {}): Runtime {
   const logger = boundedLogger(options.logger ?? silentLogger);
   const limits = limitsWith(options.limits);
+  const { handoff = [] } = options;
   const store = options.store ?? memoryStore();
   const key = new RuntimeKey(store.key?.(newPrivateKey) ?? newPrivateKey());
   const engine = new Engine({
@@ -120,12 +125,14 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     execute: executeAgent,
     credentials: options.credentials,
     models: options.models ?? {},
+    carrier: handoff.length === 0 ? undefined : handoffCarrier(handoff),
     unnamed: {
       inProcess: options.unleased?.inProcess === 'nothing' ? 'refuse' : 'allow',
       remote: options.unleased?.remote === 'everything' ? 'allow' : 'refuse',
     },
   });
   for (const agent of options.agents ?? []) engine.registry.register(agent);
+  if (handoff.length > 0) engine.registry.register(handoffAgent);
   for (const tool of options.tools ?? []) engine.tools.register(tool);
   return {
     register: (agent) => {

@@ -14,6 +14,8 @@ export type {
   FileEntry,
   FileInfo,
   GuardedFiles,
+  HandoffOptions,
+  HandoffRef,
   JobContext,
   JobStream,
   Json,
@@ -42,6 +44,7 @@ export type {
 export type { ResultSoFar } from './agents/replayed-result.js';
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
 export { defineTool, type Tool, type ToolDefinition } from './agents/define-tool.js';
+export type { HandoffRuntime } from './handoff/dial.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';
 export { TRUST_LEVELS, type TrustLevel } from './protocol/trust-level.js';
 export { listen, type ListenOptions, type Server } from './listen.js';

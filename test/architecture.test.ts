@@ -15,10 +15,11 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   provisioners: ['protocol', 'runtime'],
   dialects: ['protocol', 'store', 'transport', 'runtime'],
   client: ['protocol', 'transport'],
+  handoff: ['protocol', 'runtime', 'client'],
   conformance: ['protocol', 'agents', 'client', 'runtime'],
   documents: ['protocol'],
   fleet: ['protocol', 'documents', 'store', 'runtime', 'client'],
-  '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners'],
+  '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners', 'handoff'],
   testing: ['protocol', 'transport', 'runtime', 'client', '.'],
   cli: [
     'protocol',

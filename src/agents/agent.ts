@@ -182,6 +182,13 @@ export interface JobContext {
   /** Starts a child job. Rejects when it is refused; how the child ends is a value, see `ChildJob.outcome`. */
   delegate(target: string, options?: DelegateOptions): Promise<ChildJob>;
   /**
+   * Has the job go on in another runtime, which the operator has named (`createRuntime({ handoff })`) and which has to prove
+   * who it is. What happens there happens to this job; resolves with the value that it has there, to be returned. Its lease
+   * and what is left of its budget go along. Rejects as the job fails there; with FAILED_PRECONDITION where no such runtime is
+   * configured or it is of another kind, UNAUTHENTICATED where it does not prove who it is, UNAVAILABLE where it is lost.
+   */
+  handoff(to: string | HandoffRef, agent: string, options?: HandoffOptions): Promise<unknown>;
+  /**
    * Asks a person, and resolves with the answer, which satisfies `schema`. The job is blocked meanwhile. Rejects with
    * DEADLINE_EXCEEDED when nobody answers in time, with CANCELLED when somebody chooses not to, and at once with
    * FAILED_PRECONDITION when nobody is there who could answer and there is no default (decision 17). The answer is an
@@ -403,6 +410,29 @@ export interface DelegateOptions {
   readonly onParentEnd?: 'cancel' | 'detach';
   /** Cancels the child. */
   readonly signal?: AbortSignal;
+}
+
+/** A runtime by what it is: its fingerprint has to be one that the operator has named. */
+export interface HandoffRef {
+  readonly fingerprint?: unknown;
+  readonly kind?: unknown;
+  readonly url?: unknown;
+  readonly [more: string]: unknown;
+}
+
+export interface HandoffOptions {
+  /** Default `{}`. */
+  readonly arguments?: unknown;
+  /** The job's context, an artifact here: it is copied there, and its id there is the argument `shared_memory_ref`. */
+  readonly artifact?: string | ArtifactRef;
+  /** What it may do there, within what it may do here. Default: the same. */
+  readonly leaseRequest?: Readonly<Record<string, unknown>>;
+  /** What it may spend there, e.g. `['USD:1.00']`. Default: what is left here. */
+  readonly budget?: readonly string[];
+  /** Said to whoever watches. */
+  readonly reason?: string;
+  /** Names this handoff among those of the job; an attempt that is started again finds it under its key. Default `handoff`. */
+  readonly key?: string;
 }
 
 export interface ChildJob {

@@ -238,6 +238,7 @@ const ctx: JobContext = {
   model: { use: (model) => handled(call('model', model) as Promise<ModelChoice>) },
   shell: (argv, options) => handled(call('shell', argv, options) as Promise<ShellResult>),
   delegate: (...args) => handled(delegate(...args)),
+  handoff: (...args) => handled(call('handoff', ...args)),
   ask: (...args) => handled(call('ask', ...args)),
   choose: (...args) => handled(call('choose', ...args) as Promise<string>),
   requestPermission: (request) =>

@@ -39,6 +39,7 @@ export type CallMethod =
   | 'model'
   | 'shell'
   | 'delegate'
+  | 'handoff'
   | 'childCancel'
   | 'childBytes'
   | ArtifactMethod

@@ -213,6 +213,8 @@ class WorkerRun {
         });
         return { number, jobId: child.jobId };
       }
+      case 'handoff':
+        return this.#lent(this.#ctx.handoff(...(args as Parameters<JobContext['handoff']>)));
       case 'childCancel': {
         const [number, reason] = args as [number, string | undefined];
         this.#children.get(number)?.cancel(reason);

@@ -3,10 +3,17 @@
  * command with status 2; where the value may hold a secret, a Failure that does not repeat it.
  */
 import { InvalidArgumentError } from 'commander';
-import { ArcpError, parseBudget, parseBudgetEntry, isTrustLevel, TRUST_LEVELS } from '../protocol/index.js';
+import {
+  ArcpError,
+  parseBudget,
+  parseBudgetEntry,
+  isFingerprint,
+  isTrustLevel,
+  TRUST_LEVELS,
+} from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
-import type { PrincipalTrust } from './serving/settings.js';
+import type { HandoffTarget, PrincipalTrust } from './serving/settings.js';
 
 /** For options that may be given several times. */
 export function collect<T>(
@@ -88,6 +95,15 @@ export function parseTrust(text: string): PrincipalTrust {
     throw new InvalidArgumentError(`expected principal=level, the level one of ${TRUST_LEVELS.join(', ')}`);
   }
   return [text.slice(0, equals), level];
+}
+
+/** `name=url,fingerprint`. */
+export function parseHandoffTarget(text: string): HandoffTarget {
+  const [, name, url = '', fingerprint = ''] = /^([a-z0-9][a-z0-9_-]*)=(.+),([^,]+)$/.exec(text) ?? [];
+  if (name === undefined || !isFingerprint(fingerprint)) {
+    throw new InvalidArgumentError('expected name=url,fingerprint, e.g. east=wss://east.example,sha256:…');
+  }
+  return { name, url: parseUrl(url), fingerprint };
 }
 
 /** Whole numbers from 0, as `event_seq` is. */

@@ -8,14 +8,24 @@ import { findConfig, loadConfig } from './config/load.js';
 import { mergeSettings, settingsOf } from './config/settings.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { createLogger, LOG_LEVELS, type LogLevelName } from './logging.js';
-import { asIs, collect, parseDuration, parseHttpUrl, parseOrigin, parsePort, parseTrust } from './options.js';
+import {
+  asIs,
+  collect,
+  parseDuration,
+  parseHandoffTarget,
+  parseHttpUrl,
+  parseOrigin,
+  parsePort,
+  parseTrust,
+} from './options.js';
 import { problemLine } from './problem-lines.js';
 import { accessOf } from './serving/access.js';
 import { announce, tell, warn } from './serving/announce.js';
-import { bind, hostedAgents, keepToken, openStore, provisioner } from './serving/host.js';
+import { bind, handoffTargets, hostedAgents, keepToken, openStore, provisioner } from './serving/host.js';
 import { keepSchedules } from './serving/schedules.js';
 import {
   DEFAULT_SETTINGS,
+  type HandoffTarget,
   GATEWAY_KEY,
   type PrincipalTrust,
   type ServeSettings,
@@ -38,6 +48,7 @@ interface ServeOptions {
   readonly anonymous?: true;
   readonly credentialGateway?: string;
   readonly trust?: readonly PrincipalTrust[];
+  readonly handoffTarget?: readonly HandoffTarget[];
   readonly allowOrigin?: readonly string[];
   readonly drain: number;
   readonly logLevel: LogLevelName;
@@ -88,6 +99,11 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
       '--trust <principal=level>',
       `how far a principal (anonymous, for those) is trusted: ${TRUST_LEVELS.join(', ')}; may be repeated`,
       collect(parseTrust),
+    )
+    .option(
+      '--handoff-target <name=url,fingerprint>',
+      'a runtime that jobs may be handed over to; its token is taken from ARCP_HANDOFF_TOKEN_NAME; may be repeated',
+      collect(parseHandoffTarget),
     )
     .option(
       '--allow-origin <origin>',
@@ -142,6 +158,7 @@ function givenSettings(
     tokens: options.token ?? [],
     tokenFiles: options.tokenFile ?? [],
     trust: options.trust ?? [],
+    handoffs: options.handoffTarget ?? [],
     origins: options.allowOrigin ?? [],
     json: options.json === true,
   };
@@ -160,6 +177,7 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     store: openStore(settings),
     authenticators: access.authenticators,
     ...(credentials === undefined ? {} : { credentials }),
+    handoff: handoffTargets(settings, env),
     limits: settings.limits,
     logger,
   });

@@ -1,5 +1,13 @@
 /** The client: one session with a runtime, for as many jobs as you like. Made by `connect`. */
-import { ArcpError, isId, type InventoryEntry, type JobId, type Payload } from '../protocol/index.js';
+import {
+  ArcpError,
+  isId,
+  type InventoryEntry,
+  type JobId,
+  type Payload,
+  type WorkerProfile,
+  type WorkerRole,
+} from '../protocol/index.js';
 import type { Clock } from '../clock.js';
 import { ClientArtifacts } from './artifacts.js';
 import { newMessageId } from './command.js';
@@ -14,6 +22,8 @@ interface StartOptions {
   readonly budget?: readonly string[];
   /** `lease_request` as it goes on the wire: `cost_budget`, `model_use`, `expires_at` and what else a runtime knows. */
   readonly leaseRequest?: Readonly<Record<string, unknown>>;
+  /** The worker profile to run under, or a role; less where the agent has less. */
+  readonly profile?: WorkerRole | Partial<WorkerProfile>;
   /** A repeat with the same key gets the same job instead of a second one, for 24 hours (decision 11). */
   readonly idempotencyKey?: string;
   readonly priority?: 'low' | 'normal' | 'high' | 'critical';
@@ -32,6 +42,20 @@ export interface DelegateOptions extends StartOptions {
   readonly arguments?: unknown;
   /** The job on whose behalf this is; the new job becomes its child. */
   readonly parentJobId?: JobId;
+}
+
+/** A runtime, by what it has to prove. */
+export interface RuntimeRef {
+  readonly fingerprint: string;
+  readonly kind?: string;
+  readonly url?: string;
+}
+
+export interface HandoffOptions extends StartOptions {
+  readonly arguments?: unknown;
+  /** The id of an artifact of this principal: it is copied, and its id there is the argument `shared_memory_ref`. */
+  readonly artifact?: string;
+  readonly reason?: string;
 }
 
 /** Which jobs to list; what is left out does not matter. */
@@ -155,6 +179,25 @@ export class Client {
       { type: 'agent.delegate', payload, job_id: parentJobId, ...fields(options) },
       options.signal,
     );
+  }
+
+  /**
+   * Starts a job that goes on in another runtime, one that the operator of this one has named. Its events are told here,
+   * under its id here. Resolves and rejects like `invoke`, and with FAILED_PRECONDITION where no such runtime is configured.
+   */
+  handoff(runtime: RuntimeRef, agent: string, options: HandoffOptions = {}): Promise<Job> {
+    const { arguments: args, artifact, reason } = options;
+    const named = { ...runtime };
+    const payload = {
+      ...authority(options),
+      runtime: named,
+      to_runtime: named,
+      agent,
+      arguments: args,
+      shared_memory_ref: artifact,
+      reason,
+    };
+    return this.#session.startJob({ type: 'agent.handoff', payload, ...fields(options) }, options.signal);
   }
 
   /** Asks the runtime to stop any job of this principal; see `Job.cancel`. */
@@ -332,8 +375,9 @@ function noJobId(): ArcpError {
   return new ArcpError('INVALID_ARGUMENT', 'expected the id of a job, job_…');
 }
 
-function authority({ budget, leaseRequest }: StartOptions) {
+function authority({ budget, leaseRequest, profile }: StartOptions) {
   return {
+    profile,
     cost_budget: budget === undefined ? undefined : [...budget],
     lease_request: leaseRequest,
   };

@@ -78,6 +78,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
         ...(token === undefined ? { anonymous: true } : {}),
         extensions: [
           OPT_IN.delegate,
+          OPT_IN.handoff,
           OPT_IN.human,
           ...(expected === undefined ? [] : [OPT_IN.identity]),
           OPT_IN.workflow,

@@ -133,7 +133,7 @@ export class ClientSession implements ConnectionOwner {
 
   /** Issues a command that starts a job; aborting `signal` gives the command up, or cancels the job. */
   startJob(
-    message: OutboundMessage<'tool.invoke' | 'workflow.start' | 'agent.delegate'>,
+    message: OutboundMessage<'tool.invoke' | 'workflow.start' | 'agent.delegate' | 'agent.handoff'>,
     signal?: AbortSignal,
   ): Promise<Job> {
     const read = (envelope: AnyEnvelope, size: number): Answer<Job> => {

@@ -86,7 +86,7 @@ export const MESSAGES = {
   'workflow.start': { schema: execution.workflowStart, direction: 'client', countable: false, handshake: false, answers: ['job.accepted', 'job.failed', 'nack'], extension: OPT_IN.workflow },
   'workflow.complete': { schema: execution.workflowComplete, direction: 'runtime', countable: true, handshake: false, answers: [], extension: OPT_IN.workflow },
   'agent.delegate': { schema: execution.agentDelegate, direction: 'both', countable: true, handshake: false, answers: ['job.accepted', 'job.failed', 'nack'], extension: OPT_IN.delegate },
-  'agent.handoff': { schema: execution.agentHandoff, direction: 'both', countable: true, handshake: false, answers: ['ack', 'nack'], extension: OPT_IN.handoff },
+  'agent.handoff': { schema: execution.agentHandoff, direction: 'both', countable: true, handshake: false, answers: ['job.accepted', 'job.failed', 'nack'], extension: OPT_IN.handoff },
 
   'stream.open': { schema: streams.streamOpen, direction: 'both', countable: true, handshake: false, answers: ['stream.open', 'ack', 'nack'] },
   'stream.chunk': { schema: streams.streamChunk, direction: 'both', countable: true, handshake: false, answers: ['stream.chunk', 'ack', 'nack'] },

@@ -10,6 +10,7 @@ interface Advertiser {
   readonly credentials: { readonly isConfigured: boolean };
   readonly store: { readonly durable: boolean };
   readonly heartbeatRecovery: 'fail' | 'block';
+  readonly carrier: unknown;
 }
 
 export function advertise(inventory: Inventory, runtime: Advertiser): Capabilities {
@@ -18,7 +19,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     durable_jobs: runtime.store.durable,
     checkpoints: true,
     binary_streams: true,
-    agent_handoff: false,
+    agent_handoff: runtime.carrier !== undefined,
     human_input: true,
     model_use: false,
     provisioned_credentials: runtime.credentials.isConfigured,
@@ -30,6 +31,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     extensions: [
       OPT_IN.checkpoint,
       OPT_IN.delegate,
+      ...(runtime.carrier === undefined ? [] : [OPT_IN.handoff]),
       OPT_IN.human,
       OPT_IN.identity,
       OPT_IN.schedule,

@@ -4,7 +4,7 @@ import type { MessageType } from '../protocol/messages.js';
 import { fetchArtifact, putArtifact, releaseArtifact } from './artifact-commands.js';
 import type { Command, CommandScene } from './command.js';
 import { createCheckpoint, restoreCheckpoint } from './checkpoint-commands.js';
-import { cancel, delegate, invoke, startWorkflow } from './job-commands.js';
+import { cancel, delegate, handoff, invoke, startWorkflow } from './job-commands.js';
 import {
   answerChoice,
   answerInput,
@@ -49,6 +49,7 @@ const COMMANDS: ReadonlyMap<MessageType, Command<never>> = new Map<MessageType, 
   ['tool.invoke', invoke],
   ['workflow.start', startWorkflow],
   ['agent.delegate', delegate],
+  ['agent.handoff', handoff],
   ['cancel', cancel],
   ['human.input.response', answerInput],
   ['human.choice.response', answerChoice],

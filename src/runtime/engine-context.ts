@@ -9,6 +9,7 @@ import type { ArtifactTable } from './artifact-table.js';
 import type { Clock } from '../clock.js';
 import type { Job } from './job.js';
 import type { LogContext } from './event-log.js';
+import type { Carrier } from './handoff/carrier.js';
 import type { GrantedLeases } from './granted-leases.js';
 import type { NewId } from './ids.js';
 import type { JobRun } from './job-run.js';
@@ -48,6 +49,8 @@ export interface EngineContext extends LogContext {
   readonly unnamed: (agent: Agent | undefined) => UnnamedPolicy;
   readonly models: Models;
   readonly tools: ToolTable;
+  /** The way to other runtimes, where there are any that jobs may be handed over to. */
+  readonly carrier: Carrier | undefined;
   /** The leases that were granted to jobs that are not over. */
   readonly leases: GrantedLeases;
   /** Starts a child of a running job. Throws when it is refused. */

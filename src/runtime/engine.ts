@@ -22,6 +22,7 @@ import { failed } from './ending.js';
 import type { Execute } from './engine-context.js';
 import type { EventLog, LogEvent } from './event-log.js';
 import { Forgetting } from './forgetting.js';
+import type { Carrier } from './handoff/carrier.js';
 import { GrantedLeases } from './granted-leases.js';
 import { IdempotencyKeys } from './idempotency.js';
 import type { NewId } from './ids.js';
@@ -62,6 +63,7 @@ export interface EngineOptions {
   readonly credentials: CredentialProvisioner | undefined;
   readonly unnamed: UnnamedCapabilities;
   readonly models: Models;
+  readonly carrier: Carrier | undefined;
 }
 
 /** What root jobs may do beside what their leases name, by where their agents run. */
@@ -83,6 +85,7 @@ export class Engine implements IntakeContext {
   readonly execute: EngineOptions['execute'];
   readonly leases: GrantedLeases;
   readonly models: Models;
+  readonly carrier: Carrier | undefined;
   readonly tools = new ToolTable();
   readonly authenticators: ReadonlyMap<string, Authenticator>;
   readonly timestamps: Timestamps;
@@ -158,6 +161,7 @@ export class Engine implements IntakeContext {
     this.leases = new GrantedLeases(this);
     this.#unnamed = options.unnamed;
     this.models = options.models;
+    this.carrier = options.carrier;
     this.forgetting = new Forgetting(this);
     this.intake = new Intake(this);
     this.schedules = new ScheduleTable(this);

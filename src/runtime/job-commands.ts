@@ -4,6 +4,8 @@ import { OPT_IN } from '../protocol/extensions.js';
 import { isId, MAX_ID_LENGTH } from '../protocol/ids.js';
 import { CLOSE_CODES } from '../transport/transport.js';
 import type { Command } from './command.js';
+import { HANDOFF_AGENT } from './handoff/handoff-agent.js';
+import { targetOf } from './handoff/terms.js';
 import { refuse as refuseLater } from './later-answer.js';
 import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
@@ -78,6 +80,36 @@ export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelop
     onParentEnd: envelope.payload.on_parent_end,
     announces: () =>
       run?.hear('agent.delegate', JSON.stringify({ ...envelope.payload, delegate_id: delegateId }), {}),
+  });
+};
+
+/** A job that begins here and goes on in another runtime. One that runs already is handed over by its agent. */
+export const handoff: Command<'agent.handoff'> = ({ engine, session }, envelope) => {
+  const { runtime, agent, reason, shared_memory_ref, arguments: args, ...asked } = envelope.payload;
+  if (envelope.job_id !== undefined || asked.job_id !== undefined) {
+    throw new ArcpError(
+      'FAILED_PRECONDITION',
+      'a job that runs is handed over by its agent, not by a client',
+    );
+  }
+  if (agent === undefined)
+    throw new ArcpError('INVALID_ARGUMENT', 'payload.agent: missing, expected whom to ask there');
+  targetOf(engine.carrier, runtime);
+  engine.sessions.optIn(session, OPT_IN.handoff);
+  engine.intake.submit(session, {
+    agent: HANDOFF_AGENT,
+    arguments: { runtime, agent, arguments: args, shared_memory_ref, reason },
+    costBudget: asked.cost_budget,
+    leaseRequest: asked.lease_request,
+    maxRuntimeMs: asked.max_runtime_ms,
+    profile: asked.profile,
+    priority: envelope.priority ?? 'normal',
+    traceId: envelope.trace_id,
+    correlationId: envelope.id,
+    causationId: undefined,
+    idempotencyKey: envelope.idempotency_key,
+    parent: undefined,
+    delegateId: undefined,
   });
 };
 

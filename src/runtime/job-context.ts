@@ -10,6 +10,8 @@ import type {
   ChildJob,
   DelegateOptions,
   GuardedFiles,
+  HandoffOptions,
+  HandoffRef,
   Json,
   JobContext,
   JobStream,
@@ -49,6 +51,7 @@ import { checkName, checkNumber, checkText, checkWord, jsonText } from './agent-
 import { keepCheckpoint } from './checkpoints.js';
 import { GuardedActs } from './guarded-acts.js';
 import type { EngineContext } from './engine-context.js';
+import { handOver } from './handoff/hand-over.js';
 import type { JobRun } from './job-run.js';
 import { ask, choose, requestBudget, requestPermission } from './questions/asking.js';
 import { spend } from './spending.js';
@@ -290,6 +293,16 @@ class RunningJobContext implements JobContext {
     await this.#interruption;
     this.#run.refuseWhenOver();
     return this.#context.delegate(this.#run, target, options);
+  }
+
+  handoff(to: string | HandoffRef, agent: string, options: HandoffOptions = {}): Promise<unknown> {
+    return handled(this.#handoff(to, agent, options));
+  }
+
+  async #handoff(to: string | HandoffRef, agent: string, options: HandoffOptions): Promise<unknown> {
+    await this.#interruption;
+    this.#run.refuseWhenOver();
+    return handOver(this.#run, this, this.#context, to, agent, options);
   }
 
   ask(prompt: string, options: AskOptions = {}): Promise<unknown> {

@@ -11,6 +11,7 @@ import type { Amount } from '../protocol/cost-budget.js';
 import type { Payload } from '../protocol/messages.js';
 import { BUDGET_WARNING, COST_REMAINING, costMetric } from './cost-metric.js';
 import type { Job } from './job.js';
+import type { JobBudget } from './job-budget.js';
 import type { Limits } from './limits.js';
 
 /** Currencies that the runtime charges itself, one for each act, and the name of the metric. */
@@ -19,7 +20,11 @@ export const COUNTED_ACTS = { launches: 'cost.launch', tool_calls: 'cost.tool_ca
 /** How a charge is told. */
 type Tell = (metric: Payload<'metric'>) => void;
 
-/** Throws BUDGET_EXHAUSTED and spends nothing. */
+/**
+ * Throws BUDGET_EXHAUSTED and spends nothing.
+ *
+ * @param from the job's budget, or what is held of it
+ */
 export function spend(
   job: Job,
   limits: Limits,
@@ -27,8 +32,9 @@ export function spend(
   amount: Amount,
   currency: string,
   tell: Tell = (metric) => job.emit('metric', metric),
+  from: JobBudget = job.origin.budget,
 ): void {
-  const remaining = job.origin.budget.charge(currency, amount);
+  const remaining = from.charge(currency, amount);
   tell(costMetric(name, amount, currency));
   if (remaining === undefined) return;
   job.noteSpent(currency, amount);

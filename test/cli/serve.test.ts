@@ -74,6 +74,32 @@ describe('arcp serve --json', () => {
     expect((await arcp(['agents', '--fingerprint', 'sha256:x'], ENV)).code).toBe(2);
   });
 
+  it('hands jobs over to the runtime in another process that its operator named, and to no other', async () => {
+    const there = await serving(['--conformance'], { ARCP_TOKEN: 'far-secret' });
+    const fingerprint = String(jsonLines(there.arcp.stdout)[0]?.['fingerprint']);
+    const target = ['--handoff-target', `east=${there.url},${fingerprint}`];
+    const here = await serving(target, { ...ENV, ARCP_HANDOFF_TOKEN_EAST: 'far-secret' });
+    const hand = (runtime: object, budget = '1.00') => {
+      const args = { runtime, agent: 'charger', arguments: { iterations: 2, perCallUSD: '0.25' } };
+      const options = ['--budget', `USD:${budget}`, '--url', here.url, '--json'];
+      return arcp(['invoke', 'arcp.handoff', '--args', JSON.stringify(args), ...options], ENV);
+    };
+    const done = await hand({ fingerprint });
+    expect(jsonLines(done.stdout).map(({ type }) => type)).toEqual([
+      'job.accepted',
+      'job.started',
+      'agent.handoff',
+      ...['metric', 'metric', 'metric', 'metric'],
+      'job.completed',
+    ]);
+    expect((await hand({ fingerprint }, '0.30')).stdout).toContain('BUDGET_EXHAUSTED');
+    const stranger = await hand({ fingerprint: `sha256:${'0'.repeat(64)}`, url: there.url });
+    expect(stranger.stdout).toContain('FAILED_PRECONDITION');
+    expect(done.stdout + done.stderr + here.arcp.stderr).not.toContain('far-secret');
+    await stopped(there);
+    expect((await hand({ fingerprint })).stdout).toContain('UNAVAILABLE');
+  });
+
   it('answers /healthz and /readyz on the same port', async () => {
     const { url } = await serving(['--conformance']);
     const http = url.replace('ws:', 'http:');

@@ -21,7 +21,12 @@ describe('connect', () => {
         durable_jobs: true,
         human_input: true,
         interrupt: true,
-        extensions: ['arcpx.arcp.delegate.v1', 'arcpx.arcp.human.v1', 'arcpx.arcp.workflow.v1'],
+        extensions: [
+          'arcpx.arcp.delegate.v1',
+          'arcpx.arcp.handoff.v1',
+          'arcpx.arcp.human.v1',
+          'arcpx.arcp.workflow.v1',
+        ],
         artifacts: true,
       },
     });

@@ -16,10 +16,10 @@ describe('on an open session', () => {
     ['a type that runtimes send', 'job.completed', {}, 'INVALID_ARGUMENT'],
     ['a handshake type that runtimes send', 'session.closed', {}, 'INVALID_ARGUMENT'],
     [
-      'a type that is not implemented yet',
+      'a handoff where there is nobody to hand over to',
       'agent.handoff',
-      { runtime: { kind: 'elsewhere' } },
-      'UNIMPLEMENTED',
+      { runtime: { kind: 'elsewhere' }, agent: 'echo' },
+      'FAILED_PRECONDITION',
     ],
     ['a payload that is wrong', 'cancel', { target: 'planet', target_id: 'x' }, 'INVALID_ARGUMENT'],
     [

@@ -7,6 +7,7 @@ import {
   sqliteStore,
   type Agent,
   type CredentialProvisioner,
+  type HandoffRuntime,
   type Runtime,
   type Server,
   type Store,
@@ -50,6 +51,23 @@ export function provisioner(
   const masterKey = env[gateway.keyEnv] ?? '';
   if (masterKey !== '') return liteLlm({ url: gateway.url, masterKey });
   throw new Failure(EXIT.usage, 'the gateway has no master key', `put it into ${gateway.keyEnv}`);
+}
+
+/** Their tokens are never arguments: those are in sight of every user of this machine. */
+export function handoffTargets({ handoffs }: ServeSettings, env: NodeJS.ProcessEnv): HandoffRuntime[] {
+  const names = new Set<string>();
+  return handoffs.map((target) => {
+    if (names.has(target.name)) {
+      throw new Failure(
+        EXIT.usage,
+        `two handoff targets are called ${target.name}`,
+        'call one of them otherwise',
+      );
+    }
+    names.add(target.name);
+    const token = env[`ARCP_HANDOFF_TOKEN_${target.name.toUpperCase().replaceAll('-', '_')}`] ?? '';
+    return token === '' ? target : { ...target, token };
+  });
 }
 
 export function openStore({ store, data, durability }: ServeSettings): Store {

@@ -1,4 +1,5 @@
 /** What `arcp serve` does, wherever it was said: on the command line, in a config file, or nowhere. */
+import type { HandoffRuntime } from '../../index.js';
 import type { TrustLevel } from '../../protocol/index.js';
 import type { Limits } from '../../runtime/limits.js';
 import type { ConfiguredSchedule } from '../config/schema.js';
@@ -6,6 +7,9 @@ import type { LogLevelName } from '../logging.js';
 import type { Token } from '../tokens.js';
 
 export type PrincipalTrust = readonly [principal: string, level: TrustLevel];
+
+/** A runtime to hand over to, as `--handoff-target` names it. */
+export type HandoffTarget = Pick<HandoffRuntime, 'name' | 'url' | 'fingerprint'>;
 
 export interface ServeSettings {
   readonly host: string;
@@ -25,6 +29,8 @@ export interface ServeSettings {
   readonly anonymous: boolean;
   readonly gateway: { readonly url: string; readonly keyEnv: string } | undefined;
   readonly trust: readonly PrincipalTrust[];
+  /** The runtimes that jobs may be handed over to; their tokens are environment variables. */
+  readonly handoffs: readonly HandoffTarget[];
   readonly origins: readonly string[];
   /** Those that are other than their defaults. */
   readonly limits: Partial<Limits>;
@@ -50,6 +56,7 @@ export const DEFAULT_SETTINGS: ServeSettings = {
   anonymous: false,
   gateway: undefined,
   trust: [],
+  handoffs: [],
   origins: [],
   limits: {},
   schedules: [],

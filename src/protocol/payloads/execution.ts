@@ -274,7 +274,10 @@ export const agentDelegate = z.object({
   delegate_id: optional(text),
 });
 
-/** The receiving runtime's identity is `runtime` in one shape and `to_runtime` in the other; written as both. */
+/**
+ * The receiving runtime's identity is `runtime` in one shape and `to_runtime` in the other; written as both. `agent` and
+ * what follows it are additions: RFC 0001 §14 leaves open what goes over.
+ */
 export const agentHandoff = z
   .object({
     runtime: optional(anyObject),
@@ -282,6 +285,15 @@ export const agentHandoff = z
     job_id: optional(id('job')),
     session_id: optional(id('session')),
     reason: optional(text),
+    agent: optional(text),
+    arguments: optionalValue,
+    cost_budget: optional(costBudget),
+    lease_request: optional(anyObject),
+    profile: optionalValue,
+    max_runtime_ms: optional(maxRuntime),
+    /** The artifact that is the job's context: ours in a request, the other runtime's in the event. */
+    shared_memory_ref: optional(text),
+    handoff_id: optional(text),
   })
   .transform(({ runtime, to_runtime, ...rest }, ctx) => {
     const identity = runtime ?? to_runtime;
