@@ -31,7 +31,7 @@ export function openDatabase(folder: string, durability: Durability): Database {
     migrate(database);
     return database;
   } catch (error) {
-    database?.close();
+    if (database !== undefined) closeDatabase(database);
     if (error instanceof ArcpError) throw error;
     if (isLocked(error)) {
       throw new ArcpError('UNAVAILABLE', `the data folder ${folder} is in use by another process`, {

@@ -1,9 +1,10 @@
 /** The schema of the log file, and how an older one becomes the present one. */
 import type { Database } from 'libsql';
 import { ArcpError } from '../../protocol/errors.js';
+import { gatherEvents } from './gather-events.js';
 
 /** Step n makes schema n + 1 of schema n. A step that was released is never changed. */
-const MIGRATIONS: readonly string[] = [
+const MIGRATIONS: readonly (string | ((database: Database) => void))[] = [
   `
   CREATE TABLE logs (
     id   INTEGER PRIMARY KEY,
@@ -33,6 +34,7 @@ const MIGRATIONS: readonly string[] = [
   DELETE FROM documents WHERE substr(key, 1, 8) = 'session/';
   INSERT INTO documents SELECT 'forgotten', 1, json_object('position', seq) FROM sqlite_sequence WHERE name = 'events';
   `,
+  gatherEvents,
 ];
 
 /** The schema that this code reads and writes. */
@@ -48,7 +50,15 @@ export function migrate(database: Database): void {
     );
   }
   for (const [index, step] of MIGRATIONS.entries()) {
-    if (index >= present)
-      database.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${index + 1}; COMMIT;`);
+    if (index < present) continue;
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      if (typeof step === 'string') database.exec(step);
+      else step(database);
+      database.exec(`PRAGMA user_version = ${index + 1}; COMMIT;`);
+    } catch (error) {
+      if (database.inTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
   }
 }
