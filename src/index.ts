@@ -9,6 +9,8 @@ export type {
   ChildJob,
   ChildOutcome,
   ChunkedResultOptions,
+  DelegateAllOptions,
+  DelegateItem,
   DelegateOptions,
   InputStream,
   FileEntry,

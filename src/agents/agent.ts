@@ -189,6 +189,11 @@ export interface JobContext {
    */
   handoff(to: string | HandoffRef, agent: string, options?: HandoffOptions): Promise<unknown>;
   /**
+   * Starts a child for each item, so many at a time, and resolves with how they ended, in the order of the items. A
+   * delegation that is refused is a failed outcome like any other. The signal cancels those that run and skips the rest.
+   */
+  delegateAll(items: readonly DelegateItem[], options?: DelegateAllOptions): Promise<ChildOutcome[]>;
+  /**
    * Asks a person, and resolves with the answer, which satisfies `schema`. The job is blocked meanwhile. Rejects with
    * DEADLINE_EXCEEDED when nobody answers in time, with CANCELLED when somebody chooses not to, and at once with
    * FAILED_PRECONDITION when nobody is there who could answer and there is no default (decision 17). The answer is an
@@ -433,6 +438,16 @@ export interface HandoffOptions {
   readonly reason?: string;
   /** Names this handoff among those of the job; an attempt that is started again finds it under its key. Default `handoff`. */
   readonly key?: string;
+}
+
+export interface DelegateItem extends DelegateOptions {
+  readonly target: string;
+}
+
+export interface DelegateAllOptions {
+  /** How many children run at once. Default 8. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface ChildJob {

@@ -20,6 +20,7 @@ import type {
   ModelChoice,
   ShellResult,
 } from './agent.js';
+import { delegateAll } from './delegate-all.js';
 import { guardedFetch } from './guarded/fetch.js';
 import { findAgent, type ModuleExports } from './find-agents.js';
 import { handled } from './handled.js';
@@ -239,6 +240,7 @@ const ctx: JobContext = {
   shell: (argv, options) => handled(call('shell', argv, options) as Promise<ShellResult>),
   delegate: (...args) => handled(delegate(...args)),
   handoff: (...args) => handled(call('handoff', ...args)),
+  delegateAll: (...args) => handled(delegateAll(delegate, ...args)),
   ask: (...args) => handled(call('ask', ...args)),
   choose: (...args) => handled(call('choose', ...args) as Promise<string>),
   requestPermission: (request) =>

@@ -8,6 +8,9 @@ import type {
   ArtifactOptions,
   ArtifactReader,
   ChildJob,
+  ChildOutcome,
+  DelegateAllOptions,
+  DelegateItem,
   DelegateOptions,
   GuardedFiles,
   HandoffOptions,
@@ -27,6 +30,7 @@ import type {
   ShellResult,
 } from '../agents/agent.js';
 import { artifactId, ArtifactResult, putArtifact, readArtifact } from '../agents/artifact-io.js';
+import { delegateAll } from '../agents/delegate-all.js';
 import { handled } from '../agents/handled.js';
 import type {
   AskOptions,
@@ -287,6 +291,10 @@ class RunningJobContext implements JobContext {
 
   delegate(target: string, options: DelegateOptions = {}): Promise<ChildJob> {
     return handled(this.#delegate(target, options));
+  }
+
+  delegateAll(items: readonly DelegateItem[], options?: DelegateAllOptions): Promise<ChildOutcome[]> {
+    return handled(delegateAll((target, given) => this.delegate(target, given), items, options));
   }
 
   async #delegate(target: string, options: DelegateOptions): Promise<ChildJob> {

@@ -4,7 +4,7 @@ import { defineAgent } from '../../agents/define-agent.js';
 import { amountFromNumber, formatAmount, parseAmount } from '../../protocol/decimal.js';
 
 /** An amount as text, or as the JSON number that many clients send.  */
-const amount = z.union([z.string(), z.number()]).transform((value, ctx) => {
+export const amount = z.union([z.string(), z.number()]).transform((value, ctx) => {
   try {
     return parseAmount(typeof value === 'number' ? amountFromNumber(value) : value);
   } catch (error) {
