@@ -48,6 +48,11 @@ export interface RuntimeOptions {
    * bounded by its worker profile only. Default: agents in this process `everything`, agents elsewhere `nothing`.
    */
   readonly unleased?: { readonly inProcess?: Unleased; readonly remote?: Unleased };
+  /**
+   * What becomes of an act that the lease of a job does not cover, where neither its request nor its agent says:
+   * `refuse`, the default, or `ask`, which asks its owner and blocks the job meanwhile.
+   */
+  readonly uncoveredActs?: 'refuse' | 'ask';
   /** What the runtime says it is. Default this package and its version. */
   readonly identity?: { readonly kind: string; readonly version: string };
   /** Gives each job that asks for it, by its lease, a credential of its own. Default none. */
@@ -126,6 +131,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     credentials: options.credentials,
     models: options.models ?? {},
     carrier: handoff.length === 0 ? undefined : handoffCarrier(handoff),
+    uncoveredActs: options.uncoveredActs ?? 'refuse',
     unnamed: {
       inProcess: options.unleased?.inProcess === 'nothing' ? 'refuse' : 'allow',
       remote: options.unleased?.remote === 'everything' ? 'allow' : 'refuse',

@@ -44,6 +44,8 @@ export interface Agent<Input = unknown> {
   readonly takesInput: boolean;
   /** What its jobs may do, beside what their leases say; less where their parents have less. Default: that of `general`. */
   readonly profile?: WorkerProfile | undefined;
+  /** What becomes of acts that the leases of its jobs do not cover; a request may say otherwise, and else the runtime. */
+  readonly uncoveredActs?: 'refuse' | 'ask' | undefined;
   /** Whether it runs outside of this process: without a lease its jobs may do nothing guarded (decision 26). */
   readonly remote?: boolean | undefined;
   /** The module to load in a worker thread, for agents that compute without yielding. */

@@ -38,6 +38,11 @@ interface CommonDefinition<Input> {
    * may do everything that its lease allows.
    */
   readonly profile?: WorkerRole | Partial<WorkerProfile>;
+  /**
+   * What becomes of acts that the leases of its jobs do not cover: `refuse`, or `ask`, which asks the owner of the job,
+   * who may grant a lease, and blocks the job meanwhile. A request may say otherwise. Default: as the runtime says.
+   */
+  readonly uncoveredActs?: 'refuse' | 'ask';
   /** What it returns is the job's inline result: JSON, or nothing after `ctx.openResult()`. */
   run(input: Input, ctx: JobContext): unknown;
 }
@@ -83,6 +88,7 @@ export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>)
     recovery: definition.recovery ?? 'fail',
     takesInput: definition.takesInput ?? false,
     profile: definition.profile === undefined ? undefined : requestedProfile(definition.profile),
+    uncoveredActs: definition.uncoveredActs,
     worker: definition.worker === true ? definition.module : undefined,
     run: (input, ctx) => definition.run(input, ctx),
   };

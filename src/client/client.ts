@@ -22,8 +22,15 @@ interface StartOptions {
   readonly budget?: readonly string[];
   /** `lease_request` as it goes on the wire: `cost_budget`, `model_use`, `expires_at` and what else a runtime knows. */
   readonly leaseRequest?: Readonly<Record<string, unknown>>;
-  /** The worker profile to run under, or a role; less where the agent has less. */
+  /** The worker profile to run under, or a role: within what the agent declares. */
   readonly profile?: WorkerRole | Partial<WorkerProfile>;
+  /**
+   * What becomes of an act that the lease does not cover: it is refused, or this principal is asked for it
+   * (`job.questions()`) and the job is blocked meanwhile. Default: as the agent and the runtime say.
+   */
+  readonly uncoveredActs?: 'refuse' | 'ask';
+  /** How much of the budget is spent when the job is warned. Default: as the runtime says, 80. */
+  readonly budgetWarningPercent?: number;
   /** A repeat with the same key gets the same job instead of a second one, for 24 hours (decision 11). */
   readonly idempotencyKey?: string;
   readonly priority?: 'low' | 'normal' | 'high' | 'critical';
@@ -290,6 +297,27 @@ export class Client {
   }
 
   /**
+   * Makes a lease that a running job was granted hold longer, and resolves with its new end, RFC 3339. Rejects with
+   * NOT_FOUND once the job has ended, PERMISSION_DENIED for who could not grant it, LEASE_REVOKED.
+   */
+  async extendLease(leaseId: string, seconds: number): Promise<string> {
+    if (!isId('lease', leaseId)) throw noLeaseId();
+    return this.#session.onLease(
+      'lease.refresh',
+      { lease_id: leaseId, additional_seconds: seconds, requested_seconds: seconds },
+      (answer) => (answer.type === 'lease.extended' ? answer.payload.expires_at : undefined),
+    );
+  }
+
+  /** Takes a lease back: acts under it are refused from now on, the job goes on. Rejects like `extendLease`. */
+  async revokeLease(leaseId: string, reason = 'taken back'): Promise<void> {
+    if (!isId('lease', leaseId)) throw noLeaseId();
+    await this.#session.onLease('lease.revoked', { lease_id: leaseId, reason }, ({ type }) =>
+      type === 'lease.revoked' ? true : undefined,
+    );
+  }
+
+  /**
    * Pauses a job and asks `prompt` of whoever can answer, yourself included: the question comes like any other. The agent
    * stops at its next awaited act and goes on with the answer, or when the question is declined or expires. Rejects with
    * FAILED_PRECONDITION where the job is not running or is interrupted already, with NOT_FOUND or PERMISSION_DENIED.
@@ -371,13 +399,20 @@ export class Client {
   }
 }
 
+function noLeaseId(): ArcpError {
+  return new ArcpError('INVALID_ARGUMENT', 'expected the id of a lease, lease_…');
+}
+
 function noJobId(): ArcpError {
   return new ArcpError('INVALID_ARGUMENT', 'expected the id of a job, job_…');
 }
 
-function authority({ budget, leaseRequest, profile }: StartOptions) {
+function authority(options: StartOptions) {
+  const { budget, leaseRequest, profile, uncoveredActs, budgetWarningPercent } = options;
   return {
     profile,
+    uncovered_acts: uncoveredActs,
+    budget_warning_percent: budgetWarningPercent,
     cost_budget: budget === undefined ? undefined : [...budget],
     lease_request: leaseRequest,
   };

@@ -184,6 +184,25 @@ export class ClientSession implements ConnectionOwner {
   }
 
   /** One page of the principal's jobs. */
+  /** What is done to a lease; `read` finds the answer in what is correlated to it. */
+  onLease<Type extends 'lease.refresh' | 'lease.revoked', T>(
+    type: Type,
+    payload: Payload<Type>,
+    read: (answer: AnyEnvelope) => T | undefined,
+  ): Promise<T> {
+    return this.issue<T>({
+      message: { type, payload },
+      repeat: 'same-id',
+      read: (answer, size) => {
+        const value = read(answer);
+        if (value === undefined) return { kind: 'unrelated' };
+        // It is an event of the job as well, for whoever follows that.
+        if (isJobEvent(answer)) this.#jobs.route(answer, size);
+        return { kind: 'resolved', value };
+      },
+    });
+  }
+
   listJobs(payload: Payload<'session.list_jobs'>): Promise<Payload<'session.jobs'>> {
     return this.issue({
       message: { type: 'session.list_jobs', payload },

@@ -83,7 +83,7 @@ class BudgetRecovery {
     for (const currency of this.#own(job).keys()) held.set(currency, this.#held(job, currency));
     const above = parent?.origin.budget;
     try {
-      return new JobBudget(held, head.budgetPolicy, above);
+      return new JobBudget(held, head.budgetPolicy, above, head.terms?.budgetWarningPercent);
     } catch (error) {
       // The reservation is more than is left, which draft-1.1 allows: now it draws on its parent's counters (decision 26).
       if (error instanceof ArcpError) return new JobBudget(NOTHING, head.budgetPolicy, above);

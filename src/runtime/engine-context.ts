@@ -8,6 +8,7 @@ import type { Admission } from './admission.js';
 import type { ArtifactTable } from './artifact-table.js';
 import type { Clock } from '../clock.js';
 import type { Job } from './job.js';
+import type { UncoveredActs } from './job-terms.js';
 import type { LogContext } from './event-log.js';
 import type { Carrier } from './handoff/carrier.js';
 import type { GrantedLeases } from './granted-leases.js';
@@ -47,6 +48,8 @@ export interface EngineContext extends LogContext {
   readonly execute: Execute;
   /** What a root job of this agent may do beside what its lease names (decision 26). */
   readonly unnamed: (agent: Agent | undefined) => UnnamedPolicy;
+  /** What becomes of acts that leases do not cover, where neither a request nor an agent says (`uncovered-acts.ts`). */
+  readonly uncoveredActs: UncoveredActs;
   readonly models: Models;
   readonly tools: ToolTable;
   /** The way to other runtimes, where there are any that jobs may be handed over to. */

@@ -28,6 +28,7 @@ import { IdempotencyKeys } from './idempotency.js';
 import type { NewId } from './ids.js';
 import { Intake, type IntakeContext } from './intake.js';
 import type { Job } from './job.js';
+import type { UncoveredActs } from './job-terms.js';
 import { Journal } from './journal.js';
 import type { JobRun } from './job-run.js';
 import { JobTable } from './job-table.js';
@@ -64,6 +65,7 @@ export interface EngineOptions {
   readonly unnamed: UnnamedCapabilities;
   readonly models: Models;
   readonly carrier: Carrier | undefined;
+  readonly uncoveredActs: UncoveredActs;
 }
 
 /** What root jobs may do beside what their leases name, by where their agents run. */
@@ -86,6 +88,7 @@ export class Engine implements IntakeContext {
   readonly leases: GrantedLeases;
   readonly models: Models;
   readonly carrier: Carrier | undefined;
+  readonly uncoveredActs: UncoveredActs;
   readonly tools = new ToolTable();
   readonly authenticators: ReadonlyMap<string, Authenticator>;
   readonly timestamps: Timestamps;
@@ -162,6 +165,7 @@ export class Engine implements IntakeContext {
     this.#unnamed = options.unnamed;
     this.models = options.models;
     this.carrier = options.carrier;
+    this.uncoveredActs = options.uncoveredActs;
     this.forgetting = new Forgetting(this);
     this.intake = new Intake(this);
     this.schedules = new ScheduleTable(this);

@@ -14,6 +14,7 @@ import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
 import { useModel } from './model-route.js';
 import { callTool } from './tool-calls.js';
+import { authorized, authorizedAll } from './uncovered-acts.js';
 
 export class GuardedActs {
   readonly #run: JobRun;
@@ -38,7 +39,7 @@ export class GuardedActs {
       call: (name, args) => handled(this.#uninterrupted(() => callTool(run, context, ctx, name, args))),
     };
     this.model = {
-      use: (model) => handled(this.#uninterrupted(() => useModel(run, context.models, model))),
+      use: (model) => handled(this.#uninterrupted(() => useModel(run, context, model))),
     };
   }
 
@@ -59,16 +60,18 @@ export class GuardedActs {
       policy: run.job.origin.authority.profileAt(this.#context.clock.now()).shell,
       signal: run.signal,
       clock: this.#context.clock,
-      ask: (capability: string, target: string) => run.authorize(capability, target),
-      askAll: (capability: string, pattern: string) => {
-        run.authorizeAll(capability, pattern);
+      ask: async (capability: string, target: string) => {
+        await authorized(run, this.#context, capability, target);
+      },
+      askAll: async (capability: string, pattern: string) => {
+        await authorizedAll(run, this.#context, capability, pattern);
       },
     };
     return this.#uninterrupted(() => guardedShell(authority, argv, options));
   }
 
   #ask(capability: string, target: string): Promise<string> {
-    return this.#uninterrupted(() => this.#run.authorize(capability, target));
+    return this.#uninterrupted(() => authorized(this.#run, this.#context, capability, target));
   }
 
   async #uninterrupted<T>(act: () => T | Promise<T>): Promise<T> {

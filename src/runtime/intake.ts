@@ -358,9 +358,13 @@ export class Intake {
 
 /** What makes two requests the same (decision 11). */
 function fingerprintOf(request: JobRequest): string {
-  const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent, profile } = request;
+  const { agent, arguments: args, leaseRequest, costBudget, maxRuntimeMs, parent, profile, terms } = request;
   const asked = [agent, args, leaseRequest, costBudget, parent?.id, maxRuntimeMs, profile];
-  return requestFingerprint(...asked, ...(request.asWorkflow === true ? ['workflow'] : []));
+  return requestFingerprint(
+    ...asked,
+    ...(request.asWorkflow === true ? ['workflow'] : []),
+    ...(terms === undefined ? [] : [terms]),
+  );
 }
 
 /** (K4) Throws DUPLICATE_KEY when the key stands for something else, RESOURCE_EXHAUSTED when there are too many keys. */

@@ -10,7 +10,7 @@
  *      job's alone: its children inherit what its bounds allow and no more, so that to revoke one is to end it.
  * Whether the job is over, its lease has expired or its budget is used up is for `JobRun.authorize`, which asks this.
  */
-import { ArcpError, type ErrorCode } from '../protocol/errors.js';
+import { ArcpError, type ErrorCode, type ErrorOptions } from '../protocol/errors.js';
 import type { Id } from '../protocol/ids.js';
 import type { LeaseBounds } from '../protocol/lease.js';
 import { capabilityOf, targetKind, type Capability } from '../protocol/lease-capability.js';
@@ -44,6 +44,25 @@ type AboutLease = 'lease.granted' | 'lease.extended' | 'lease.revoked';
 /** Whether an event is one that `JobAuthority` follows. */
 export function isAboutLease(type: string): type is AboutLease {
   return type === 'lease.granted' || type === 'lease.extended' || type === 'lease.revoked';
+}
+
+/** An act that nothing but the lease stands in the way of, and that no lease covers which a person took back. */
+export class UncoveredAct extends ArcpError {
+  readonly capability: Capability;
+  readonly target: string;
+  /** Whether `target` stands for all that it matches. */
+  readonly isPattern: boolean;
+  /** The lease that covered it and has run out, if one did. */
+  readonly leaseId: LeaseId | undefined;
+
+  constructor(capability: Capability, target: string, isPattern: boolean, expired: HeldLease | undefined) {
+    const code = expired === undefined ? 'PERMISSION_DENIED' : 'LEASE_EXPIRED';
+    super(code, ...refusalOf(code, capability, target, expired));
+    this.capability = capability;
+    this.target = target;
+    this.isPattern = isPattern;
+    this.leaseId = expired?.id;
+  }
 }
 
 export class JobAuthority {
@@ -80,7 +99,7 @@ export class JobAuthority {
     this.#refuseByProfile(capability, form, now);
     const covered = (patterns: TargetPatterns): boolean => forms.every((one) => patterns.covers(one));
     if (this.#isBounded(capability, now, covered)) return form;
-    this.#requireGrant(capability, form, now, covered);
+    this.#requireGrant(capability, form, false, now, covered);
     return form;
   }
 
@@ -90,7 +109,20 @@ export class JobAuthority {
   checkAll(capability: Capability, pattern: string, now: number): void {
     const all = new TargetPatterns(targetKind(capability), [pattern]);
     const covered = (patterns: TargetPatterns): boolean => patterns.exceededBy(all).length === 0;
-    if (!this.#isBounded(capability, now, covered)) this.#requireGrant(capability, pattern, now, covered);
+    if (!this.#isBounded(capability, now, covered))
+      this.#requireGrant(capability, pattern, true, now, covered);
+  }
+
+  /** Whether its own lease and profile allow it, what was granted to it apart: what its children may have at most. */
+  isWithinLease(capability: Capability, target: string, isPattern: boolean, now: number): boolean {
+    const kind = targetKind(capability);
+    if (isPattern) {
+      const all = new TargetPatterns(kind, [target]);
+      return this.#isBounded(capability, now, (patterns) => patterns.exceededBy(all).length === 0);
+    }
+    if (!hasKind(this.profileAt(now), capability, target)) return false;
+    const forms = canonicalTargets(kind, target);
+    return this.#isBounded(capability, now, (patterns) => forms.every((form) => patterns.covers(form)));
   }
 
   /** Follows an event of the job's log that is about its leases (U3). */
@@ -150,10 +182,10 @@ export class JobAuthority {
   #requireGrant(
     capability: Capability,
     target: string,
+    isPattern: boolean,
     now: number,
     covered: (patterns: TargetPatterns) => boolean,
   ): void {
-    let code: ErrorCode = 'PERMISSION_DENIED';
     let lease: HeldLease | undefined;
     for (const held of this.#held?.values() ?? []) {
       if (held.capability !== capability || !covered(held.patterns)) continue;
@@ -161,9 +193,9 @@ export class JobAuthority {
       if (!isRevoked && held.expiresAt > now) return;
       if (lease !== undefined && !isRevoked) continue;
       lease = held;
-      code = isRevoked ? 'LEASE_REVOKED' : 'LEASE_EXPIRED';
     }
-    throw refusal(code, capability, target, lease);
+    if (lease?.revoked === undefined) throw new UncoveredAct(capability, target, isPattern, lease);
+    throw new ArcpError('LEASE_REVOKED', ...refusalOf('LEASE_REVOKED', capability, target, lease));
   }
 
   #refuseByProfile(capability: Capability, target: string, now: number): void {
@@ -199,13 +231,13 @@ const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
   LEASE_EXPIRED: 'the lease for it has run out',
 };
 
-function refusal(
+function refusalOf(
   code: ErrorCode,
   capability: Capability,
   target: string,
   lease: HeldLease | undefined,
-): ArcpError {
+): [message: string, options: ErrorOptions] {
   const reason = REASONS[code] ?? 'the lease of this job does not cover it';
   const details = { capability, target, ...(lease === undefined ? {} : { lease_id: lease.id }) };
-  return new ArcpError(code, `${capability} of ${target}: ${reason}`, { details });
+  return [`${capability} of ${target}: ${reason}`, { details }];
 }

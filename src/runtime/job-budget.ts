@@ -37,11 +37,16 @@ export class JobBudget {
   readonly #children = new Set<JobBudget>();
   /** What the job and those below it have spent of each currency of its own. Made at the first charge. */
   #accounts: Map<string, Account> | undefined;
+  readonly #warnAtPercent: number | undefined;
   #ended = false;
 
-  /** Throws BUDGET_EXHAUSTED when the parent's remainder does not cover it. */
-  constructor(own: Budget, policy: BudgetPolicy, parent?: JobBudget) {
+  /**
+   * Throws BUDGET_EXHAUSTED when the parent's remainder does not cover it.
+   * @param warnAtPercent when a warning is due; without it, whatever who notes the spending says
+   */
+  constructor(own: Budget, policy: BudgetPolicy, parent?: JobBudget, warnAtPercent?: number) {
     this.#own = own;
+    this.#warnAtPercent = warnAtPercent;
     const above = parent === JobBudget.unbounded ? undefined : parent;
     this.#parent = above;
     if (above === undefined) {
@@ -84,7 +89,7 @@ export class JobBudget {
     if (account === undefined) return undefined;
     account.spent += amount;
     if (account.warned || account.spent === 0n) return undefined;
-    if (!reaches(account, warnAtPercent)) return undefined;
+    if (!reaches(account, this.#warnAtPercent ?? warnAtPercent)) return undefined;
     account.warned = true;
     return account;
   }

@@ -6,6 +6,7 @@ import { CLOSE_CODES } from '../transport/transport.js';
 import type { Command } from './command.js';
 import { HANDOFF_AGENT } from './handoff/handoff-agent.js';
 import { targetOf } from './handoff/terms.js';
+import { termsOf } from './job-terms.js';
 import { refuse as refuseLater } from './later-answer.js';
 import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
@@ -19,6 +20,7 @@ export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) =>
     leaseRequest: lease_request,
     maxRuntimeMs: max_runtime_ms,
     profile,
+    terms: termsOf(envelope.payload),
     priority: envelope.priority ?? 'normal',
     traceId: envelope.trace_id,
     correlationId: envelope.id,
@@ -40,6 +42,7 @@ export const startWorkflow: Command<'workflow.start'> = ({ engine, session }, en
     leaseRequest: asked.lease_request,
     maxRuntimeMs: asked.max_runtime_ms,
     profile: asked.profile,
+    terms: termsOf(asked),
     priority: envelope.priority ?? 'normal',
     traceId: envelope.trace_id,
     correlationId: envelope.id,
@@ -70,6 +73,7 @@ export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelop
     leaseRequest: lease_request,
     maxRuntimeMs: max_runtime_ms,
     profile,
+    terms: termsOf(envelope.payload),
     priority: envelope.priority ?? parent?.origin.priority ?? 'normal',
     traceId: envelope.trace_id ?? parent?.origin.traceId ?? traceOf(context),
     correlationId: envelope.id,

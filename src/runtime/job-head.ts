@@ -7,6 +7,7 @@ import type { Priority } from '../protocol/priority.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import type { WorkerProfile } from '../protocol/worker-profile.js';
 import type { Job, OccurrenceOf } from './job.js';
+import type { JobTerms } from './job-terms.js';
 
 export interface JobHead {
   readonly agent: string;
@@ -28,6 +29,7 @@ export interface JobHead {
   readonly budgetPolicy: BudgetPolicy;
   readonly trust: TrustLevel;
   readonly maxRuntimeMs?: number | undefined;
+  readonly terms?: JobTerms | undefined;
   readonly arguments: unknown;
   /** As it was asked for. */
   readonly lease?: Readonly<Record<string, unknown>> | undefined;

@@ -194,6 +194,12 @@ export class JobRun {
     return this.job.origin.authority.check(capability, target, this.#context.clock.now());
   }
 
+  /** Whether its owner is asked for what its lease does not cover (`uncovered-acts.ts`, E1). */
+  get asksForActs(): boolean {
+    const said = this.job.origin.terms?.uncoveredActs ?? this.#agent.uncoveredActs;
+    return (said ?? this.#context.uncoveredActs) === 'ask';
+  }
+
   /** `authorize` for all targets that a pattern matches, the profile apart. */
   authorizeAll(capability: Capability, pattern: string): void {
     this.#refuseAct({ capability, target: pattern });

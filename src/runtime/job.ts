@@ -27,6 +27,7 @@ import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Ending } from './ending.js';
 import type { JobAuthority } from './job-authority.js';
 import type { JobBudget } from './job-budget.js';
+import type { JobTerms } from './job-terms.js';
 import type { JobTrust } from './trust.js';
 import type { RememberedKey } from './job-head.js';
 
@@ -69,6 +70,8 @@ export interface JobOrigin {
   readonly trust: TrustLevel;
   /** How long its agent may run, in milliseconds; without it, as long as it lives. */
   readonly maxRuntimeMs: number | undefined;
+  /** How it is to be run. */
+  readonly terms?: JobTerms | undefined;
 }
 
 export interface OccurrenceOf {

@@ -1,8 +1,10 @@
 /** Which model a job uses: by the route of its profile, from the model of its parent (worker_profile.rs `ModelRoute`). */
 import type { ModelChoice } from '../agents/agent.js';
 import { ArcpError } from '../protocol/errors.js';
+import type { EngineContext } from './engine-context.js';
 import type { JobAuthority } from './job-authority.js';
 import type { JobRun } from './job-run.js';
+import { authorized } from './uncovered-acts.js';
 
 /** What a runtime knows of models. */
 export interface Models {
@@ -37,16 +39,20 @@ export function modelOf(
 /**
  * Lets a job use a model: the one that it names, or the one of its route. The lease is asked about `provider/model`
  * where the profile names a provider, else about the model.
- * @throws ArcpError PERMISSION_DENIED, or FAILED_PRECONDITION where no model is known.
+ * Rejects with PERMISSION_DENIED, or FAILED_PRECONDITION where no model is known.
  */
-export function useModel(run: JobRun, models: Models, asked: string | undefined): ModelChoice {
+export async function useModel(
+  run: JobRun,
+  context: EngineContext,
+  asked: string | undefined,
+): Promise<ModelChoice> {
   const { authority } = run.job.origin;
-  const model = asked ?? modelOf(authority, models);
+  const model = asked ?? modelOf(authority, context.models);
   if (model === undefined)
     throw new ArcpError('FAILED_PRECONDITION', 'no model is named, and this runtime has no default');
   const { provider } = authority.profile;
   const isFull = provider === null || model.startsWith(`${provider}/`);
-  run.authorize('model.use', isFull ? model : `${provider}/${model}`);
+  await authorized(run, context, 'model.use', isFull ? model : `${provider}/${model}`);
   authority.model = model;
   return { model, provider };
 }

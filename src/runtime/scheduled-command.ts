@@ -7,6 +7,7 @@ import { requestedLease } from '../protocol/lease.js';
 import { MESSAGES, type Payload } from '../protocol/messages.js';
 import { requestedProfile } from '../protocol/worker-profile-json.js';
 import type { Priority } from '../protocol/priority.js';
+import { termsOf, type JobTerms } from './job-terms.js';
 import { childArguments, type Submission } from './submission.js';
 
 /** What the envelope of `job.schedule` says, of which each occurrence has its share. */
@@ -25,6 +26,7 @@ export interface ScheduledCommand extends Circumstances {
   readonly costBudget?: readonly string[] | undefined;
   readonly maxRuntimeMs?: number | undefined;
   readonly profile?: unknown;
+  readonly terms?: JobTerms | undefined;
 }
 
 /**
@@ -64,8 +66,15 @@ function bounds({
   cost_budget,
   max_runtime_ms,
   profile,
-}: Pick<Payload<'tool.invoke'>, 'lease_request' | 'cost_budget' | 'max_runtime_ms' | 'profile'>) {
-  return { leaseRequest: lease_request, costBudget: cost_budget, maxRuntimeMs: max_runtime_ms, profile };
+  ...said
+}: Omit<Payload<'tool.invoke'>, 'tool' | 'arguments'>) {
+  return {
+    leaseRequest: lease_request,
+    costBudget: cost_budget,
+    maxRuntimeMs: max_runtime_ms,
+    profile,
+    terms: termsOf(said),
+  };
 }
 
 /** Throws INVALID_ARGUMENT and says where in `job` it is. */

@@ -26,6 +26,7 @@ import type { Priority } from '../protocol/priority.js';
 import { Job, type JobOrigin, type OccurrenceOf } from './job.js';
 import { JobAuthority } from './job-authority.js';
 import { JobBudget } from './job-budget.js';
+import { termsUnder, type JobTerms } from './job-terms.js';
 import type { AgentRegistry } from './registry.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import { JobTrust, TRUST } from './trust.js';
@@ -43,6 +44,7 @@ export interface Submission {
   readonly costBudget: readonly string[] | undefined;
   /** The worker profile that is asked for, as it came. */
   readonly profile: unknown;
+  readonly terms?: JobTerms | undefined;
   /** How long the agent may run. */
   readonly maxRuntimeMs: number | undefined;
   readonly priority: Priority;
@@ -124,6 +126,7 @@ export function prepareJob(
   const name = known === undefined ? submission.agent : `${known.name}@${known.version}`;
   parent?.origin.authority.check('agent.delegate', name, context.clock.now());
   const profile = profileOf(submission, known, parent);
+  const terms = termsUnder(submission.terms, parent);
   const trust = parent?.origin.trust ?? requester.trust;
   const bounds =
     parent === undefined ? rootBounds(lease, context.unnamed(known)) : boundsOfChild(asked, parent);
@@ -131,7 +134,12 @@ export function prepareJob(
   const budget =
     parent === undefined && asked.budget === undefined
       ? JobBudget.unbounded
-      : new JobBudget(asked.budget ?? new Map(), budgetPolicy, parent?.origin.budget);
+      : new JobBudget(
+          asked.budget ?? new Map(),
+          budgetPolicy,
+          parent?.origin.budget,
+          terms?.budgetWarningPercent,
+        );
   const origin: JobOrigin = {
     id: submission.scheduled?.jobId ?? context.newId('job'),
     agent: name,
@@ -156,6 +164,7 @@ export function prepareJob(
     budgetPolicy,
     trust,
     maxRuntimeMs: runtimeWithin(submission.maxRuntimeMs, parent, context),
+    terms,
   };
   const head = context.store.durable
     ? headText(origin, { arguments: submission.arguments, lease: lease?.asked, key })

@@ -11,6 +11,7 @@ import { checkedArguments } from './checked-arguments.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
 import { spendAct } from './spending.js';
+import { authorized } from './uncovered-acts.js';
 
 /** Results up to this size are told; larger ones are the caller's alone. In UTF-16 units. */
 const MAX_TOLD_RESULT = 16_384;
@@ -52,7 +53,7 @@ export async function callTool(
   };
   tell('tool_call', `{"tool":${JSON.stringify(name)},"call_id":"${callId}","args":${text}}`);
   try {
-    run.authorize('tool.call', name);
+    await authorized(run, context, 'tool.call', name);
     const tool = tools.resolve(name);
     const input = checkedArguments(tool.input, JSON.parse(text));
     spendAct(run.job, limits, 'tool_calls');

@@ -61,6 +61,39 @@ async function run(agent: string, args: unknown = {}, extra: Readonly<Record<str
 }
 
 describe('an agent in a thread', () => {
+  it('asks its owner for permissions and for money, and gets the lease, the raise and the denial', async () => {
+    const lease = { 'cost.budget': ['USD:1.00'], 'fs.read': ['/nowhere/**'] };
+    const job = await client.accepted('asks-owner', {}, { payload: { lease_request: lease } });
+    for (const permission of ['cost.budget', 'fs.write']) {
+      const { id, payload } = await client.next('permission.request');
+      expect(payload.permission).toBe(permission);
+      client.send('permission.grant', { ...payload, lease_seconds: 60 }, { correlation_id: id });
+    }
+    const { id, payload } = await client.next('permission.request');
+    client.send('permission.deny', { ...payload, reason: 'no' }, { correlation_id: id });
+    expect((await client.terminal(job)).payload).toEqual({
+      value: {
+        budget: [{ USD: '1' }, { USD: '1.5' }],
+        granted: ['fs.write', '/nowhere/*', 'lease_'],
+        acts: ['/nowhere/a'],
+        denied: ['ArcpError', 'PERMISSION_DENIED', false],
+      },
+    });
+  });
+
+  it('has its owner asked for the acts that its lease does not cover, where it asks', async () => {
+    const wish = { lease_request: { 'fs.read': ['/nowhere/**'] }, uncovered_acts: 'ask' };
+    const job = await client.accepted('asks-for-acts', {}, { payload: wish });
+    const first = await client.next('permission.request');
+    expect(first.payload).toMatchObject({ permission: 'fs.read' });
+    client.send('permission.grant', { ...first.payload, lease_seconds: 60 }, { correlation_id: first.id });
+    const second = await client.next('permission.request');
+    client.send('permission.deny', { ...second.payload, reason: 'no' }, { correlation_id: second.id });
+    expect((await client.terminal(job)).payload).toEqual({
+      value: { read: true, refused: ['ArcpError', 'PERMISSION_DENIED', false] },
+    });
+  });
+
   it('acts under the same lease, and is refused what it does not cover (L4)', async () => {
     const root = realpathSync(mkdtempSync(join(tmpdir(), 'arcp-thread-')));
     const folder = join(root, 'in');

@@ -23,10 +23,10 @@ export interface ShellAuthority {
   readonly policy: ShellPolicy;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Throws where the act is refused. */
-  ask(capability: string, target: string): void;
+  /** Rejects where the act is refused. */
+  ask(capability: string, target: string): Promise<void>;
   /** The same for all that a pattern matches. */
-  askAll(capability: string, pattern: string): void;
+  askAll(capability: string, pattern: string): Promise<void>;
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -54,8 +54,12 @@ export async function guardedShell(
     await askPaths(authority, [{ path: '.', deep: false, fileOnly: false }, ...readOnlyPaths(argv)], cwd);
     env['PATH'] = SYSTEM_PATH;
   } else {
-    for (const capability of ['fs.read', 'fs.write', 'net.fetch']) authority.askAll(capability, '**');
+    for (const capability of ['fs.read', 'fs.write', 'net.fetch']) {
+      signal.throwIfAborted();
+      await authority.askAll(capability, '**');
+    }
   }
+  signal.throwIfAborted();
   return run(argv, cwd, env, authority, options);
 }
 
@@ -74,7 +78,7 @@ async function askPaths(authority: ShellAuthority, paths: readonly ReadPath[], c
   for (const { path, deep, fileOnly } of paths) {
     const real = await realTarget(resolve(cwd, path));
     const target = leasePath(real);
-    authority.ask('fs.read', target);
+    await authority.ask('fs.read', target);
     if (!(deep || fileOnly) || !(await isFolder(real))) continue;
     if (fileOnly)
       throw new ArcpError('PERMISSION_DENIED', `${path}: a folder is not taken here, name its files`);
@@ -84,7 +88,7 @@ async function askPaths(authority: ShellAuthority, paths: readonly ReadPath[], c
         'PERMISSION_DENIED',
         `${path}: a folder with * in its name cannot be read as a whole`,
       );
-    authority.askAll('fs.read', target === '/' ? '/**' : `${target}/**`);
+    await authority.askAll('fs.read', target === '/' ? '/**' : `${target}/**`);
   }
 }
 

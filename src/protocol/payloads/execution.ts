@@ -63,6 +63,14 @@ const jobBrief = z.object({
   closed: bool,
 });
 
+/** Additions to RFC 0001: how the job is to be run. */
+const terms = {
+  /** What becomes of an act that its lease does not cover. */
+  uncovered_acts: optional(oneOf(['refuse', 'ask'])),
+  /** How much of its budget is spent when it is warned. */
+  budget_warning_percent: optional(percentage),
+};
+
 /** `arguments` is any value, required in one shape and optional in the other; written as `{}` when missing. */
 export const toolInvoke = z.object({
   tool: text,
@@ -71,6 +79,7 @@ export const toolInvoke = z.object({
   lease_request: optional(anyObject),
   /** An addition: the worker profile to run under, or a role. */
   profile: optionalValue,
+  ...terms,
   max_runtime_ms: optional(maxRuntime),
   /** Only where a runtime sends it. */
   job: optional(jobBrief),
@@ -234,6 +243,7 @@ export const workflowStart = z
     cost_budget: optional(costBudget),
     lease_request: optional(anyObject),
     profile: optionalValue,
+    ...terms,
     max_runtime_ms: optional(maxRuntime),
   })
   .transform(({ inputs, ...rest }): typeof rest =>
@@ -259,8 +269,8 @@ export const ON_PARENT_END = ['cancel', 'detach'] as const;
 export type OnParentEnd = (typeof ON_PARENT_END)[number];
 
 /**
- * `lease_request`, `cost_budget`, `max_runtime_ms`, `profile`, `on_parent_end` and `delegate_id` are additions to RFC 0001
- * §14 (decision 5).
+ * `lease_request`, `cost_budget`, `max_runtime_ms`, `profile`, the terms, `on_parent_end` and `delegate_id` are additions to
+ * RFC 0001 §14 (decision 5).
  */
 export const agentDelegate = z.object({
   target: text,
@@ -268,6 +278,7 @@ export const agentDelegate = z.object({
   context: optionalValue,
   lease_request: optional(anyObject),
   cost_budget: optional(costBudget),
+  ...terms,
   max_runtime_ms: optional(maxRuntime),
   profile: optionalValue,
   on_parent_end: optional(oneOf(ON_PARENT_END)),

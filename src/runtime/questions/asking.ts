@@ -81,6 +81,20 @@ export async function requestPermission(
   return { leaseId, permission, resource, operation, expiresAt: expires };
 }
 
+/** Asks for one act of the job that its lease does not cover; `key` is a name that no agent can give. */
+export async function askForAct(
+  run: JobRun,
+  context: EngineContext,
+  permission: string,
+  resource: string,
+  key: string,
+): Promise<void> {
+  run.refuseQuestions();
+  const asked = { permission, resource, operation: '', leaseSeconds: undefined };
+  const payload = permissionPayload(asked, { reason: 'its lease does not cover it' }, context);
+  await run.questions.ask({ type: 'permission.request', payload }, key);
+}
+
 /** Throws INVALID_ARGUMENT for what is no level, FAILED_PRECONDITION for one that the job has. */
 function checkElevation(permission: string, present: TrustLevel): void {
   const level = elevationTo(permission);

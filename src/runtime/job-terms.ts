@@ -1,0 +1,30 @@
+/** What a request may say of how its job is to be run, beside what it may do. Additions to RFC 0001, all optional. */
+import type { Payload } from '../protocol/messages.js';
+import type { Job } from './job.js';
+
+/** What becomes of an act that the lease of a job does not cover: see `uncovered-acts.ts`. */
+export type UncoveredActs = 'refuse' | 'ask';
+
+export interface JobTerms {
+  /** Else its agent decides, and then the runtime. */
+  readonly uncoveredActs?: UncoveredActs | undefined;
+  /** When it is warned about its own budget; else `budgetWarningPercent` of the runtime. */
+  readonly budgetWarningPercent?: number | undefined;
+}
+
+type Said = Pick<Payload<'tool.invoke'>, 'uncovered_acts' | 'budget_warning_percent'>;
+
+/** Nothing, where the request says nothing. */
+export function termsOf(payload: Said): JobTerms | undefined {
+  const { uncovered_acts: uncoveredActs, budget_warning_percent: budgetWarningPercent } = payload;
+  if (uncoveredActs === undefined && budgetWarningPercent === undefined) return undefined;
+  return { uncoveredActs, budgetWarningPercent };
+}
+
+/** A child asks as its parent was told to, unless it is told otherwise; a warning is about a budget of one's own. */
+export function termsUnder(asked: JobTerms | undefined, parent: Job | undefined): JobTerms | undefined {
+  const above = parent?.origin.terms?.uncoveredActs;
+  if (above === undefined) return asked;
+  // Who wants nothing asked wants that of the whole tree.
+  return { ...asked, uncoveredActs: above === 'refuse' ? above : (asked?.uncoveredActs ?? above) };
+}
