@@ -7,6 +7,7 @@ import { addApprove } from './approve.js';
 import { addArtifact } from './artifact.js';
 import { addCancel } from './cancel.js';
 import { addConfig } from './config.js';
+import { addConformance } from './conformance.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
 import { addFleet } from './fleet.js';
@@ -44,6 +45,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addToken(program);
   addConfig(program, exit);
   addFleet(program, exit);
+  addConformance(program, exit);
   try {
     await program.parseAsync(argv);
     return code;
