@@ -59,6 +59,11 @@ export interface RuntimeOptions {
   readonly credentials?: CredentialProvisioner;
   /** The runtimes that jobs may be handed over to (`ctx.handoff`, `agent.handoff`), and no others. Default none. */
   readonly handoff?: readonly HandoffRuntime[];
+  /**
+   * Whose sessions may host agents (`arcp-runtime/host`): principals, or a test of one. They see what their jobs are given.
+   * Default nobody's.
+   */
+  readonly hosts?: readonly string[] | ((principal: string) => boolean);
   /** For tests and simulations. */
   readonly clock?: Clock;
   /** For tests and simulations. */
@@ -132,6 +137,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     models: options.models ?? {},
     carrier: handoff.length === 0 ? undefined : handoffCarrier(handoff),
     uncoveredActs: options.uncoveredActs ?? 'refuse',
+    mayHost: mayHostOf(options.hosts ?? []),
     unnamed: {
       inProcess: options.unleased?.inProcess === 'nothing' ? 'refuse' : 'allow',
       remote: options.unleased?.remote === 'everything' ? 'allow' : 'refuse',
@@ -162,4 +168,10 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     drain: (ms) => engine.drain(ms),
     close: () => engine.close(),
   };
+}
+
+function mayHostOf(hosts: NonNullable<RuntimeOptions['hosts']>): (principal: string) => boolean {
+  if (typeof hosts === 'function') return hosts;
+  const principals = new Set(hosts);
+  return (principal) => principals.has(principal);
 }

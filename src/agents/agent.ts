@@ -5,6 +5,7 @@
 import type { Writable } from 'node:stream';
 import type { ZodType } from 'zod';
 import type { ArtifactSource } from '../protocol/artifact-parts.js';
+import type { ArcpError } from '../protocol/errors.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import type {
   AskOptions,
@@ -48,9 +49,29 @@ export interface Agent<Input = unknown> {
   readonly uncoveredActs?: 'refuse' | 'ask' | undefined;
   /** Whether it runs outside of this process: without a lease its jobs may do nothing guarded (decision 26). */
   readonly remote?: boolean | undefined;
+  /** Whether its files are not those of this machine, so that nothing is looked up here on its behalf. */
+  readonly elsewhere?: boolean | undefined;
+  /** Where its jobs get their places, if they are limited: until there is one they wait as `queued`. */
+  readonly places?: AgentPlaces | undefined;
+  /** The JSON Schema of its arguments, for listings. */
+  readonly inputSchema?: unknown;
   /** The module to load in a worker thread, for agents that compute without yielding. */
   readonly worker: string | undefined;
   run(input: Input, ctx: JobContext): unknown;
+}
+
+/** Room for the jobs of an agent. A place is that of one attempt at a job, see `placeOf`. */
+export interface AgentPlaces {
+  /** Takes a place; false where there is none now. */
+  take(place: string): boolean;
+  leave(place: string): void;
+  /** `room` is called when there may be a place again, `closed` when there will be none for those who wait. */
+  watch(watcher: { room(): void; closed(error: ArcpError): void }): void;
+}
+
+/** What names the place of an attempt at a job. */
+export function placeOf(jobId: string, attempt: number): string {
+  return `${jobId}/${attempt}`;
 }
 
 /**

@@ -27,7 +27,7 @@ export class ClassicDialect implements Dialect {
 
   take(frame: string, connection: Connection): void {
     const decoded = decodeFrame(frame, this.#limits);
-    if (decoded.ok) connection.receive(decoded.envelope);
+    if (decoded.ok) connection.receive(decoded.envelope, frame.length);
     else connection.refuse(decoded.refusal);
   }
 
@@ -94,6 +94,10 @@ class ClassicPeer implements Peer {
       }),
     );
   }
+
+  readonly native = (frame: string): void => {
+    this.#send(frame);
+  };
 
   close(code: CloseCode, reason: string): void {
     this.#transport.close(code, reason);

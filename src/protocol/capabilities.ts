@@ -7,7 +7,18 @@
  *      read and not answered.
  */
 import * as z from 'zod';
-import { bool, counter, defaulted, interval, list, nonEmptyText, optional, text } from './scalars.js';
+import {
+  bool,
+  counter,
+  defaulted,
+  interval,
+  list,
+  nonEmptyText,
+  oneOf,
+  optional,
+  optionalValue,
+  text,
+} from './scalars.js';
 
 /** Flags: absent means false. */
 export const CAPABILITY_FLAGS = [
@@ -31,10 +42,26 @@ export type CapabilityFlag = (typeof CAPABILITY_FLAGS)[number];
 const flag = optional(bool);
 const names = optional(list(nonEmptyText));
 
+const atLeastOne = z.custom<number>(
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+  'expected an integer from 1 to 9007199254740991',
+);
+
 const advertisedAgent = z.object({
   name: text,
   versions: defaulted(list(text), () => []),
   default: optional(text),
+  /** Additions, of agents that a session hosts: they hold for each of the versions. */
+  description: optional(text),
+  /** A JSON Schema of the arguments. */
+  input_schema: optionalValue,
+  /** Jobs at once. */
+  max_concurrent_jobs: optional(atLeastOne),
+  /** What becomes of a job when whoever does it is lost. Default `fail`. */
+  recovery: optional(oneOf(['fail', 'restart', 'resume'])),
+  takes_input: optional(bool),
+  /** What its jobs may do at most: a worker profile, or a role. */
+  profile: optionalValue,
 });
 
 /** Free further keys are kept as they came. */

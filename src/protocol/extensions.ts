@@ -47,6 +47,10 @@ export const OPT_IN = {
   human: 'arcpx.arcp.human.v1',
   /** Opts in to no type, but to a proof in the handshake (`identity.ts`). */
   identity: 'arcpx.arcp.identity.v1',
+  /** Of sessions that host agents: both sides confirm messages, and repeat after a drop what is not confirmed. */
+  host: 'arcpx.arcp.host.v1',
+  /** To be told, by `event.emit` of the name `agents.changed`, when agents come and go. */
+  agents: 'arcpx.arcp.agents.v1',
 } as const;
 
 export type OptIn = (typeof OPT_IN)[keyof typeof OPT_IN];

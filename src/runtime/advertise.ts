@@ -29,9 +29,11 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     interrupt: true,
     anonymous: runtime.authenticators.has('none'),
     extensions: [
+      OPT_IN.agents,
       OPT_IN.checkpoint,
       OPT_IN.delegate,
       ...(runtime.carrier === undefined ? [] : [OPT_IN.handoff]),
+      OPT_IN.host,
       OPT_IN.human,
       OPT_IN.identity,
       OPT_IN.schedule,

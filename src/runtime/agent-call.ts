@@ -21,10 +21,15 @@ export class AgentCall {
   readonly #job: Called;
   readonly #limits: Limits;
   readonly #room: Room;
-  readonly #end: (ending: () => Ending) => void;
+  readonly #end: (ending: () => Ending, thrown?: unknown) => void;
 
-  /** @param end is told that the agent is done, and what would come of it */
-  constructor(job: Called, limits: Limits, room: Room, end: (ending: () => Ending) => void) {
+  /** @param end is told that the agent is done, what would come of it, and what it threw, if that */
+  constructor(
+    job: Called,
+    limits: Limits,
+    room: Room,
+    end: (ending: () => Ending, thrown?: unknown) => void,
+  ) {
     this.#job = job;
     this.#limits = limits;
     this.#room = room;
@@ -66,7 +71,7 @@ export class AgentCall {
   };
 
   readonly #threw = (error: unknown): void => {
-    this.#end(() => failed(error));
+    this.#end(() => failed(error), error);
   };
 
   #completion(value: unknown): Ending {

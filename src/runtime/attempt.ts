@@ -10,8 +10,8 @@ export const JOB_RESTARTED = 'job.restarted';
 
 export interface Restarted {
   readonly attempt: number;
-  /** The runtime was restarted, or a client asked for it by `checkpoint.restore`. */
-  readonly reason: 'recovery' | 'restore';
+  /** The runtime was restarted, a client asked for it by `checkpoint.restore`, or whoever did the one before was lost. */
+  readonly reason: 'recovery' | 'restore' | 'moved';
   /** What it resumes from; without one it begins with the job's arguments. */
   readonly checkpoint_id?: string;
 }

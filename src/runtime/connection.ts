@@ -93,15 +93,15 @@ export class Connection {
   }
 
   /** A frame that was understood. */
-  receive(envelope: AnyEnvelope): void {
+  receive(envelope: AnyEnvelope, size = 0): void {
     const phase = this.#phase;
     switch (phase.kind) {
       case 'open':
-        if (phase.session.peer === this.#peer) this.#heard(phase.session, envelope);
+        if (phase.session.peer === this.#peer) this.#heard(phase.session, envelope, size);
         break;
       case 'entering':
         this.#hold(phase.held, () => {
-          this.receive(envelope);
+          this.receive(envelope, size);
         });
         break;
       case 'greeting':
@@ -309,13 +309,20 @@ export class Connection {
       'session opened',
     );
     const resume_token = session.rotateResumeToken();
+    const { agents: advertised = [] } = open.payload.capabilities;
+    const { providers } = this.#engine;
+    const hosting =
+      advertised.length === 0
+        ? {}
+        : { provider: providers.admit(session, advertised, this.#peer.native !== undefined) };
     this.#enter(session, correlationId, () => {
+      const { agents } = this.#engine.capabilities;
       this.#peer.reply({
         type: 'session.accepted',
         payload: {
           session_id: sessionId,
           runtime: this.#engine.identity,
-          capabilities: session.identity.capabilities,
+          capabilities: { ...session.identity.capabilities, agents, ...hosting },
           trust_level: trust,
           resume_token,
           ...this.#proof('session.accepted', open.payload.nonce, sessionId),
@@ -418,17 +425,20 @@ export class Connection {
 
   /** The transport has room again. */
   drained(): void {
-    if (this.#phase.kind === 'open') this.#phase.session.outbox.resume();
+    if (this.#phase.kind !== 'open') return;
+    this.#phase.session.outbox.resume();
+    this.#phase.session.hosting?.drained();
   }
 
   /** A repeat says nothing, not even that the client has its new token (RFC 0001 §6.4). */
-  #heard(session: Session, envelope: AnyEnvelope): void {
+  #heard(session: Session, envelope: AnyEnvelope, size: number): void {
     if (session.sawBefore(envelope.id, this.#engine.limits)) {
+      session.hosting?.repeated(envelope);
       this.#engine.logger.debug({ session: session.id, id: envelope.id }, 'dropped: sent before');
       return;
     }
     if (session.confirmResumeToken()) this.#engine.sessions.save(session);
-    this.#command(session, envelope);
+    if (session.hosting?.receive(envelope, size) !== true) this.#command(session, envelope);
   }
 
   #command(session: Session, envelope: AnyEnvelope): void {

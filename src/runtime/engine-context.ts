@@ -1,5 +1,6 @@
 /** What the parts of one runtime share. Each part takes what it needs from here and nothing from globals. */
 import type { Agent, ChildJob, DelegateOptions, JobContext } from '../agents/agent.js';
+import type { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
 import type { MessageType } from '../protocol/messages.js';
 import type { UnnamedPolicy } from '../protocol/lease.js';
@@ -62,6 +63,8 @@ export interface EngineContext extends LogContext {
   readonly mayBeAnswered: (job: Job, type: MessageType) => boolean;
   /** A job is about to append its terminal event. */
   readonly closing: (job: Job) => void;
+  /** Whoever did the attempt was lost: whether another attempt takes over. */
+  readonly goOnElsewhere: (run: JobRun, error: ArcpError) => boolean;
   /** A job has appended its terminal event. */
   readonly ended: (run: JobRun) => void;
 }

@@ -6,6 +6,7 @@ import type { Agent, ChildJob, DelegateOptions } from '../agents/agent.js';
 import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { UnnamedPolicy } from '../protocol/lease.js';
+import { OPT_IN } from '../protocol/extensions.js';
 import type { Inventory } from '../protocol/inventory.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
@@ -35,6 +36,8 @@ import { JobTable } from './job-table.js';
 import type { Limits } from './limits.js';
 import type { Logger } from './logger.js';
 import type { Models } from './model-route.js';
+import { goOnElsewhere } from './next-attempt.js';
+import { ProviderTable } from './providers/provider-table.js';
 import { recover, type Recovery } from './recovery.js';
 import { AgentRegistry } from './registry.js';
 import type { RuntimeKey } from './runtime-key.js';
@@ -66,6 +69,8 @@ export interface EngineOptions {
   readonly models: Models;
   readonly carrier: Carrier | undefined;
   readonly uncoveredActs: UncoveredActs;
+  /** Whether sessions of this principal may host agents. */
+  readonly mayHost: (principal: string) => boolean;
 }
 
 /** What root jobs may do beside what their leases name, by where their agents run. */
@@ -73,6 +78,9 @@ export interface UnnamedCapabilities {
   readonly inProcess: UnnamedPolicy;
   readonly remote: UnnamedPolicy;
 }
+
+/** The name of the `event.emit` that tells which agents there are, when they come and go. */
+const AGENTS_CHANGED = 'agents.changed';
 
 export class Engine implements IntakeContext {
   readonly store: Store;
@@ -94,7 +102,8 @@ export class Engine implements IntakeContext {
   readonly timestamps: Timestamps;
   readonly journal: Journal;
   readonly admission: Admission;
-  readonly registry = new AgentRegistry();
+  readonly registry: AgentRegistry;
+  readonly providers: ProviderTable;
   readonly jobs: JobTable;
   readonly sessions: SessionTable;
   readonly subscriptions = new SubscriptionTable();
@@ -110,6 +119,7 @@ export class Engine implements IntakeContext {
   #recovery: Promise<Recovery> | undefined;
   #drained: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  #tellsAgents = false;
   #advertised: { readonly inventory: Inventory; readonly capabilities: Capabilities } | undefined;
 
   constructor(options: EngineOptions) {
@@ -137,6 +147,10 @@ export class Engine implements IntakeContext {
         this.subscriptions.tell(event);
       },
     );
+    this.registry = new AgentRegistry(() => {
+      this.#tellAgents();
+    });
+    this.providers = new ProviderTable(this, options.mayHost);
     this.admission = new Admission(limits);
     const drop = (logs: readonly string[]): void => {
       this.dropLogs(logs);
@@ -155,7 +169,7 @@ export class Engine implements IntakeContext {
       store,
       journal: this.journal,
       watched: this,
-      capabilities: () => this.#capabilities(),
+      capabilities: () => this.capabilities,
       isKept: (log) => this.jobs.find(log) !== undefined,
       disclose: (record, sessionId) => this.credentials.disclose(record, sessionId),
       drop,
@@ -222,6 +236,28 @@ export class Engine implements IntakeContext {
     if (this.store.durable) closeBooks(job, this.jobs.all());
   }
 
+  goOnElsewhere(run: JobRun, error: ArcpError): boolean {
+    return this.isServing && goOnElsewhere(this, run, error);
+  }
+
+  /** Sessions that asked for it are told, once a turn, what agents there are now (`arcpx.arcp.agents.v1`). */
+  #tellAgents(): void {
+    if (this.#tellsAgents || this.#state !== 'serving') return;
+    this.#tellsAgents = true;
+    queueMicrotask(() => {
+      this.#tellsAgents = false;
+      const { agents } = this.capabilities;
+      for (const { id, extensions, peer } of this.sessions.connected()) {
+        if (!extensions.has(OPT_IN.agents)) continue;
+        peer?.reply({
+          type: 'event.emit',
+          payload: { name: AGENTS_CHANGED, data: { agents } },
+          sessionId: id,
+        });
+      }
+    });
+  }
+
   ended(run: JobRun): void {
     const { job } = run;
     this.#leave(run);
@@ -286,6 +322,7 @@ export class Engine implements IntakeContext {
     this.credentials.close();
     this.schedules.close();
     this.forgetting.close();
+    this.providers.close();
     await this.journal.flushed();
     this.sessions.close('the runtime is shutting down');
     await this.artifacts.close();
@@ -340,7 +377,8 @@ export class Engine implements IntakeContext {
     this.forgetting.forget(logs);
   }
 
-  #capabilities(): Capabilities {
+  /** What is advertised now. */
+  get capabilities(): Capabilities {
     const inventory = this.registry.inventory();
     if (this.#advertised?.inventory !== inventory) {
       this.#advertised = { inventory, capabilities: advertise(inventory, this) };

@@ -46,7 +46,8 @@ export class GuardedActs {
   async authorize(capability: string, target: string): Promise<string> {
     checkText('capability', capability);
     checkText(`target of ${capability}`, target);
-    const isPath = targetKind(capability) === 'path' && target !== '' && !target.includes('\0');
+    const isPath =
+      targetKind(capability) === 'path' && target !== '' && !target.includes('\0') && !this.#run.isElsewhere;
     return this.#ask(capability, isPath ? leasePath(await realTarget(target)) : target);
   }
 

@@ -8,6 +8,7 @@ import type { TrustLevel } from '../protocol/trust-level.js';
 import type { WorkerProfile } from '../protocol/worker-profile.js';
 import type { Job, OccurrenceOf } from './job.js';
 import type { JobTerms } from './job-terms.js';
+import type { ProvidedTerms } from './providers/offers.js';
 
 export interface JobHead {
   readonly agent: string;
@@ -28,6 +29,7 @@ export interface JobHead {
   readonly heartbeatMs: number;
   readonly budgetPolicy: BudgetPolicy;
   readonly trust: TrustLevel;
+  readonly provided?: ProvidedTerms | undefined;
   readonly maxRuntimeMs?: number | undefined;
   readonly terms?: JobTerms | undefined;
   readonly arguments: unknown;

@@ -194,12 +194,21 @@ async function judge(
       if (isFollowed ? delegation === undefined : !outlives)
         throw aborted('and nobody goes on with what the job was a part of');
     }
-    const agent = engine.registry.resolve(parseAgentRef(head.agent));
+    const agent = agentOf(engine, head);
     const attempt = await nextAttempt(engine, kept, history, agent);
     return { kind: 'goes-on', kept, questions, agent, attempt, recoveries: history.recoveries + 1 };
   } catch (error) {
     return { kind: 'fails', kept, questions, error: ArcpError.from(error) };
   }
+}
+
+/** Throws AGENT_NOT_AVAILABLE or AGENT_VERSION_NOT_AVAILABLE. One that sessions host may be there later. */
+function agentOf({ registry, providers }: Engine, { agent, provided }: JobHead): Agent {
+  const ref = parseAgentRef(agent);
+  const { name, version } = ref;
+  if (provided === undefined || version === undefined || registry.has(name, version))
+    return registry.resolve(ref);
+  return providers.expect(name, version, provided);
 }
 
 /** Throws ABORTED, and why, when there is to be none. */

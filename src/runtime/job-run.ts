@@ -10,7 +10,8 @@
  * (R6) A run is one attempt at its job. Once the next one has begun it is dead: whatever its agent still does is refused
  *      or dropped, and nothing of it reaches the job, its children or its log.
  */
-import type { Agent, ResumePoint } from '../agents/agent.js';
+import { placeOf, type Agent, type AgentPlaces, type ResumePoint } from '../agents/agent.js';
+import { AttemptLost } from '../agents/remote/link.js';
 import type { ResultSoFar } from '../agents/replayed-result.js';
 import { ResultLedger } from '../agents/result-ledger.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -81,11 +82,12 @@ export class JobRun {
     this.#agent = agent;
     this.#context = context;
     this.#attempt = attempt;
-    this.#arguments = agent.recovery === 'resume' ? { text: JSON.stringify(args) } : { value: args };
+    this.#arguments = this.#isRepeatable ? { text: JSON.stringify(args) } : { value: args };
     this.#phase = { kind: 'waiting' };
     job.attempt = attempt.number;
     this.#liveness = new Liveness(job, agent.heartbeat, context, () => {
-      this.#abandon(new ArcpError('HEARTBEAT_LOST', `${job.agent} gave no sign of life`));
+      const error = new ArcpError('HEARTBEAT_LOST', `${job.agent} gave no sign of life`);
+      if (!this.#goesOnElsewhere(error)) this.#abandon(error);
     });
     const fail = (error: ArcpError): void => {
       this.stop({ kind: 'fail', error });
@@ -149,6 +151,37 @@ export class JobRun {
     if (parent === undefined) return true;
     const isFollowed = this.#context.runs.get(parent.id)?.isRestartable === true;
     return isFollowed ? delegation !== undefined : onParentEnd === 'detach';
+  }
+
+  /** Where it gets its place, if places are limited. */
+  get places(): AgentPlaces | undefined {
+    return this.#agent.places;
+  }
+
+  /** What its place is called. */
+  get place(): string {
+    return placeOf(this.job.id, this.#attempt.number);
+  }
+
+  /** Whether its files are those of another machine. */
+  get isElsewhere(): boolean {
+    return this.#agent.elsewhere === true;
+  }
+
+  /** How it goes on when whoever did an attempt is lost. */
+  get recovery(): Agent['recovery'] {
+    return this.#agent.recovery;
+  }
+
+  /** Whether another attempt may need its arguments. */
+  get #isRepeatable(): boolean {
+    const { recovery, places } = this.#agent;
+    return recovery === 'resume' || (recovery === 'restart' && places !== undefined);
+  }
+
+  /** Whether another attempt takes over, when whoever did this one was lost. */
+  #goesOnElsewhere(error: ArcpError): boolean {
+    return this.places !== undefined && this.isRunning && this.#context.goOnElsewhere(this, error);
   }
 
   /** Whether a client may have the job started again from an earlier checkpoint. */
@@ -241,23 +274,27 @@ export class JobRun {
     admission.hold(this.job);
     this.#tellAttempt('recovery');
     clock.timer(limits.restartBackoffMs * 2 ** (recoveries - 1), () => {
-      this.start();
+      if (this.#phase.kind === 'waiting') admission.enterAgain(this);
     });
   }
 
-  /** Makes way for an attempt that goes on from an earlier checkpoint (R6): the new run, which waits for `restart`. */
-  replace(resumedFrom: ResumePoint): JobRun {
+  /**
+   * Makes way for another attempt (R6): the new run, which waits for `restart`. It goes on from an earlier checkpoint, or
+   * from one that is yet to be found.
+   */
+  replace(resumedFrom: ResumePoint | undefined): JobRun {
     const { job } = this;
     const run = new JobRun(job, this.#agent, this.#input(), this.#context, {
       number: this.#attempt.number + 1,
       resumedFrom,
     });
     this.letGo(new ArcpError('ABORTED', `attempt ${run.attempt.number} at the job was begun`));
+    this.#context.admission.replaced(this);
     job.log.unobserve(this);
     if (this.#questions !== undefined) job.log.unobserve(this.#questions);
     run.#takesOver = true;
     run.#deadlines.watchLease();
-    run.#tellAttempt('restore');
+    if (resumedFrom !== undefined) run.#tellAttempt('restore');
     this.#children.stopUnkeyed();
     return run;
   }
@@ -265,13 +302,20 @@ export class JobRun {
   /**
    * Starts an attempt that took the place of another, whose questions are its own now (`questions/`, Q4); false when
    * something has ended it meanwhile.
+   *
+   * @param moved from where one goes on that was not told of yet
    */
-  restart(result: ResultSoFar | undefined, questions: readonly RecordedQuestion[]): boolean {
+  restart(
+    result: ResultSoFar | undefined,
+    questions: readonly RecordedQuestion[],
+    moved?: { readonly resumedFrom: ResumePoint | undefined },
+  ): boolean {
     if (this.#phase.kind !== 'waiting') return false;
     this.#takesOver = false;
-    this.#attempt = { ...this.#attempt, result };
+    this.#attempt = { ...this.#attempt, ...moved, result };
+    if (moved !== undefined) this.#tellAttempt('moved');
     if (questions.length > 0) this.questions.restore(questions);
-    this.start();
+    this.#context.admission.enterAgain(this);
     return true;
   }
 
@@ -303,7 +347,7 @@ export class JobRun {
     try {
       this.refuseExpired();
       input = checkedArguments(this.#agent.input, this.#input());
-      if (!this.isResumable) this.#arguments = undefined;
+      if (!this.#isRepeatable) this.#arguments = undefined;
     } catch (error) {
       this.#finish(failed(error));
       return;
@@ -461,9 +505,10 @@ export class JobRun {
     // What was streamed is a part of this attempt's result, whether its agent remembers it or not.
     this.#result = this.#attempt.result === undefined ? undefined : this.result;
     const room = this.#agent.isWorkflow === true ? AS_WORKFLOW : ONCE;
-    const call = new AgentCall(this, this.#context.limits, room, (ending) => {
+    const call = new AgentCall(this, this.#context.limits, room, (ending, thrown) => {
       if (this.#phase.kind === 'stopping') this.#finish(this.#phase.ending);
-      else if (this.#phase.kind === 'running') this.#finish(ending());
+      if (this.#phase.kind !== 'running') return;
+      if (!(thrown instanceof AttemptLost && this.#goesOnElsewhere(thrown))) this.#finish(ending());
     });
     call.begin(() =>
       this.#context.execute(this.#agent, input, ctx, (isWaiting) => {

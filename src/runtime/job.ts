@@ -30,6 +30,7 @@ import type { JobBudget } from './job-budget.js';
 import type { JobTerms } from './job-terms.js';
 import type { JobTrust } from './trust.js';
 import type { RememberedKey } from './job-head.js';
+import type { ProvidedTerms } from './providers/offers.js';
 
 /** Where a job comes from and on whose behalf it runs. */
 export interface JobOrigin {
@@ -68,6 +69,8 @@ export interface JobOrigin {
   readonly budgetPolicy: BudgetPolicy;
   /** How far its principal is trusted. */
   readonly trust: TrustLevel;
+  /** Where sessions host its agent: what they agree on, so that the job can wait for one after a restart. */
+  readonly provided?: ProvidedTerms | undefined;
   /** How long its agent may run, in milliseconds; without it, as long as it lives. */
   readonly maxRuntimeMs: number | undefined;
   /** How it is to be run. */

@@ -144,6 +144,28 @@ export const LIMITS = {
     unit: 'count',
     meaning: 'Attempts at a job beyond which `checkpoint.restore` is refused.',
   },
+  maxAgentsPerProvider: {
+    default: 256,
+    unit: 'count',
+    meaning: 'Versions of agents that one session hosts; a further one is refused.',
+  },
+  maxJobsPerProvider: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Jobs that one session that hosts agents does at once, whatever it says.',
+  },
+  maxUnconfirmedFrames: {
+    default: 10_000,
+    unit: 'count',
+    meaning:
+      'Messages to a session that hosts agents which it has not confirmed; beyond, it is cut off and its jobs are lost.',
+  },
+  providerReturnMs: {
+    default: 60_000,
+    unit: 'ms',
+    meaning:
+      'How long jobs wait for a session that hosts their agent: for one that lost its connection, or for any while there is none.',
+  },
   maxRemoteActs: {
     default: 256,
     unit: 'count',

@@ -47,5 +47,7 @@ export interface Peer extends EventSink {
   /** From now on its events are those of this session. */
   enter(session: SessionView): void;
   reply<T extends MessageType>(reply: Reply<T>): void;
+  /** Sends a frame in the runtime's own tongue as it is; only where that is what the client speaks. */
+  readonly native?: (frame: string) => void;
   close(code: CloseCode, reason: string): void;
 }

@@ -75,6 +75,7 @@ async function restoreSessions(engine: Engine, heads: readonly LogHead[]): Promi
     const record = JSON.parse(text) as SessionRecord;
     const { id } = record.identity;
     const session = engine.sessions.restore(record, revision);
+    if (record.hosts !== undefined) engine.providers.restore(session, record.hosts);
     const first = record.note?.from === undefined ? 1 : numberOfPart(record.note.from.part);
     const parts = logs.get(id) ?? [];
     logs.delete(id);

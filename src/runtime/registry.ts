@@ -11,7 +11,13 @@ interface Hosted {
 
 export class AgentRegistry {
   readonly #agents = new Map<string, Hosted>();
+  readonly #onChange: () => void;
   #inventory: Inventory | undefined = [];
+
+  /** @param onChange told of each change of the inventory */
+  constructor(onChange: () => void = () => undefined) {
+    this.#onChange = onChange;
+  }
 
   /** Throws ALREADY_EXISTS when that version is hosted already, or another version is the default too. */
   register(agent: Agent): void {
@@ -25,16 +31,23 @@ export class AgentRegistry {
         `agent ${agent.name} has two default versions: ${hosted.entry.default} and ${agent.version}`,
       );
     }
-    const versions = hosted?.versions ?? new Map<string, Agent>();
-    versions.set(agent.version, agent);
-    const defaultVersion = agent.default ? agent.version : hosted?.entry.default;
-    const entry = {
-      name: agent.name,
-      versions: [...versions.keys()],
-      ...(defaultVersion === undefined ? {} : { default: defaultVersion }),
-    };
-    this.#agents.set(agent.name, { versions, entry });
+    this.list(agent, true);
+  }
+
+  has(name: string, version: string): boolean {
+    return this.#agents.get(name)?.versions.has(version) === true;
+  }
+
+  /** An agent that comes and goes is there, or no longer. Of several defaults the first counts. */
+  list(agent: Agent, isThere: boolean): void {
+    const versions = this.#agents.get(agent.name)?.versions ?? new Map<string, Agent>();
+    if (versions.has(agent.version) === isThere) return;
+    if (isThere) versions.set(agent.version, agent);
+    else versions.delete(agent.version);
+    if (versions.size === 0) this.#agents.delete(agent.name);
+    else this.#agents.set(agent.name, { versions, entry: entryOf(agent.name, versions) });
     this.#inventory = undefined;
+    this.#onChange();
   }
 
   /** The rich inventory, in the order of registration. */
@@ -57,4 +70,14 @@ export class AgentRegistry {
     }
     return agent;
   }
+}
+
+function entryOf(name: string, versions: ReadonlyMap<string, Agent>): InventoryEntry {
+  const agents = [...versions.values()];
+  const standard = agents.find((agent) => agent.default)?.version;
+  return {
+    name,
+    versions: [...versions.keys()],
+    ...(standard === undefined ? {} : { default: standard }),
+  };
 }

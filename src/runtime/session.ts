@@ -4,6 +4,7 @@
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Capabilities } from '../protocol/capabilities.js';
+import type { AnyEnvelope } from '../protocol/envelope.js';
 import { ID_PREFIXES, type SessionId } from '../protocol/ids.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
@@ -46,6 +47,8 @@ export interface SessionRecord {
   /** When it can no longer be resumed, in milliseconds since the epoch; nothing while it is connected. */
   readonly expiresAt: number | undefined;
   readonly note: NumberingNote | undefined;
+  /** The agents that it hosts. */
+  readonly hosts?: SessionHosting['advertised'] | undefined;
 }
 
 /** How far the numbering had come before logs were forgotten that it counted. */
@@ -62,6 +65,21 @@ export interface NumberingNote {
 
 /** Why a connection is closed whose session goes on. */
 export const RESUMED_ELSEWHERE = 'the session was resumed on another connection';
+
+/** What a session that hosts agents does as its connections come and go (`providers/`). */
+export interface SessionHosting {
+  /** What it offers, as it said it. */
+  readonly advertised: NonNullable<Capabilities['agents']>;
+  attached(peer: Peer): void;
+  detached(): void;
+  ended(): void;
+  /** The transport has room again. */
+  drained(): void;
+  /** A message of the client: whether it was for the host of agents. */
+  receive(envelope: AnyEnvelope, size: number): boolean;
+  /** A message that came before came again. */
+  repeated(envelope: AnyEnvelope): void;
+}
 
 type Attachment =
   | { readonly kind: 'attached'; readonly peer: Peer; readonly refresh?: OwedRefresh }
@@ -90,6 +108,8 @@ export class Session {
   readonly extensions: Set<string>;
   /** What let it in, or has been shown since. */
   credential: SessionCredential | undefined;
+  /** Where it hosts agents. */
+  hosting: SessionHosting | undefined;
   #attachment: Attachment = { kind: 'ended' };
   /** Whom the store is yet to take it for. */
   #claimant: Peer | undefined;
@@ -163,6 +183,7 @@ export class Session {
     this.#claimant = undefined;
     this.#attachment = { kind: 'attached', peer };
     this.outbox.attach(peer, after);
+    this.hosting?.attached(peer);
   }
 
   /** @param expiresAt when it can no longer be resumed, and `expiry` the timer that ends it then */
@@ -171,6 +192,7 @@ export class Session {
     this.#claimant = undefined;
     this.#attachment = { kind: 'detached', expiresAt, expiry };
     this.outbox.detach();
+    this.hosting?.detached();
   }
 
   end(): void {
@@ -184,6 +206,7 @@ export class Session {
     this.inputs.clear();
     this.watching.close();
     this.outbox.close();
+    this.hosting?.ended();
   }
 
   /** Lets go of its timer: this runtime does nothing more for it. */
@@ -240,6 +263,7 @@ export class Session {
       replacedDigest: text(this.#replacedDigest),
       expiresAt: this.#attachment.kind === 'detached' ? this.#attachment.expiresAt : undefined,
       note: this.note,
+      hosts: this.hosting?.advertised,
     };
   }
 

@@ -27,6 +27,7 @@ import { Job, type JobOrigin, type OccurrenceOf } from './job.js';
 import { JobAuthority } from './job-authority.js';
 import { JobBudget } from './job-budget.js';
 import { termsUnder, type JobTerms } from './job-terms.js';
+import { ProvidedAgent } from './providers/provided-agent.js';
 import type { AgentRegistry } from './registry.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import { JobTrust, TRUST } from './trust.js';
@@ -165,6 +166,7 @@ export function prepareJob(
     trust,
     maxRuntimeMs: runtimeWithin(submission.maxRuntimeMs, parent, context),
     terms,
+    provided: known instanceof ProvidedAgent ? known.terms : undefined,
   };
   const head = context.store.durable
     ? headText(origin, { arguments: submission.arguments, lease: lease?.asked, key })

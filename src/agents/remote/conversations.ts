@@ -27,6 +27,11 @@ export class Conversations {
     return this.#open.size;
   }
 
+  /** Whether an attempt at this job goes on here, or did. */
+  knows(jobId: JobId): boolean {
+    return this.#open.has(jobId) || this.#ended.has(jobId);
+  }
+
   /** Begins an attempt at a job; an earlier one that goes on here is over. */
   begin(input: unknown, ctx: JobContext, takesInput: boolean): JobConversation {
     const options: ConversationOptions = { link: this.#link, limits: this.#limits, takesInput };

@@ -27,6 +27,8 @@ export const ack = z.object({
   note: optional(text),
   checkpoint_id: optional(nonEmptyText),
   schedule_id: optional(nonEmptyText),
+  /** Between a runtime and an agent that dialled in: this message, and whatever was sent before it, has arrived. */
+  received_up_to: optional(nonEmptyText),
   ...answered,
 });
 
