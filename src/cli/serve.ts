@@ -49,6 +49,7 @@ interface ServeOptions {
   readonly credentialGateway?: string;
   readonly trust?: readonly PrincipalTrust[];
   readonly handoffTarget?: readonly HandoffTarget[];
+  readonly hostPrincipal?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly drain: number;
   readonly logLevel: LogLevelName;
@@ -106,6 +107,11 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
       collect(parseHandoffTarget),
     )
     .option(
+      '--host-principal <principal>',
+      'let sessions of this principal host agents (arcp worker); may be repeated',
+      collect(asIs),
+    )
+    .option(
       '--allow-origin <origin>',
       'let web pages of this origin in; may be repeated',
       collect(parseOrigin),
@@ -159,6 +165,7 @@ function givenSettings(
     tokenFiles: options.tokenFile ?? [],
     trust: options.trust ?? [],
     handoffs: options.handoffTarget ?? [],
+    hosts: options.hostPrincipal ?? [],
     origins: options.allowOrigin ?? [],
     json: options.json === true,
   };
@@ -179,6 +186,7 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     ...(credentials === undefined ? {} : { credentials }),
     handoff: handoffTargets(settings, env),
     limits: settings.limits,
+    hosts: settings.hosts,
     logger,
   });
   await closedOnFailure(runtime, keepSchedules(runtime, settings, access));

@@ -102,6 +102,8 @@ export const configSchema = z.strictObject({
   anonymous: flag.optional(),
   /** How far a principal is trusted; `anonymous` for those. */
   trust: z.record(words, oneOf(TRUST_LEVELS), 'expected an object of principals').optional(),
+  /** Principals whose sessions may host agents. */
+  hosts: z.array(words, 'expected a list of principals').optional(),
   limits: limits.optional(),
   /** Web pages that may connect. */
   origins: z.array(checked(parseOrigin), 'expected a list of origins').optional(),

@@ -20,6 +20,7 @@ export function settingsOf(config: Config, folder: string): Partial<ServeSetting
         ? undefined
         : { url: config.credentials.gateway, keyEnv: config.credentials.env ?? GATEWAY_KEY },
     trust: config.trust === undefined ? undefined : Object.entries(config.trust),
+    hosts: config.hosts,
     origins: config.origins,
     schedules: config.schedules,
     logLevel: config.log,
@@ -33,7 +34,7 @@ export function mergeSettings(
   file: Partial<ServeSettings>,
   given: Partial<ServeSettings>,
 ): ServeSettings {
-  const { agents = [], tokenFiles = [], trust = [], origins = [] } = file;
+  const { agents = [], tokenFiles = [], trust = [], hosts = [], origins = [] } = file;
   return {
     ...defaults,
     ...file,
@@ -42,6 +43,7 @@ export function mergeSettings(
     tokenFiles: [...tokenFiles, ...(given.tokenFiles ?? [])],
     // Of two levels for one principal the later one counts.
     trust: [...trust, ...(given.trust ?? [])],
+    hosts: [...hosts, ...(given.hosts ?? [])],
     origins: [...origins, ...(given.origins ?? [])],
   };
 }

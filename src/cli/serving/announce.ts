@@ -31,7 +31,9 @@ export function warn(settings: ServeSettings, agents: number): void {
     ...(tokens.length === 0
       ? []
       : ['a token on the command line can be seen by others; use --token-file or ARCP_TOKEN']),
-    ...(agents === 0 ? ['no agents are hosted; name some with --agents MODULE or --conformance'] : []),
+    ...(agents === 0 && settings.hosts.length === 0
+      ? ['no agents are hosted; name some with --agents MODULE or --conformance']
+      : []),
     ...(isLoopback(host)
       ? []
       : [

@@ -31,6 +31,8 @@ export interface ServeSettings {
   readonly trust: readonly PrincipalTrust[];
   /** The runtimes that jobs may be handed over to; their tokens are environment variables. */
   readonly handoffs: readonly HandoffTarget[];
+  /** Principals whose sessions may host agents. */
+  readonly hosts: readonly string[];
   readonly origins: readonly string[];
   /** Those that are other than their defaults. */
   readonly limits: Partial<Limits>;
@@ -57,6 +59,7 @@ export const DEFAULT_SETTINGS: ServeSettings = {
   gateway: undefined,
   trust: [],
   handoffs: [],
+  hosts: [],
   origins: [],
   limits: {},
   schedules: [],

@@ -114,7 +114,7 @@ export class ProvidedAgent implements Agent, AgentPlaces {
 
   /** Somebody may have room again. */
   roomMade(): void {
-    for (const { room } of this.#watchers) room();
+    for (const watcher of this.#watchers) watcher.room();
   }
 
   take(place: string): boolean {
@@ -160,7 +160,7 @@ export class ProvidedAgent implements Agent, AgentPlaces {
   }
 
   #tellAbandoned(error: ArcpError): void {
-    for (const { closed } of this.#watchers) closed(error);
+    for (const watcher of this.#watchers) watcher.closed(error);
   }
 
   /** (G3) */

@@ -207,7 +207,7 @@ describe('a provider that loses its connection', () => {
     const again = await at.client.invoke('again', 2);
     const on = await at.client.invoke('on', 3);
     const given = [await lost.job(), await lost.job(), await lost.job()];
-    for (const { say } of given) say('job.started');
+    for (const one of given) one.say('job.started');
     const kept = given[2]?.say('job.checkpoint', { checkpoint_id: 'c', data: { at: 7 } }) ?? '';
     await lost.said(kept);
     const token = lost.resumeToken;
