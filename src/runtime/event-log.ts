@@ -116,6 +116,8 @@ export class EventLog {
     this.#idHead = `${ID_PREFIXES.message}_${id.slice(id.indexOf('_') + 1)}.`;
     this.#shared = fields;
     this.#fields = fieldsText(fields);
+    // In one piece: every event begins with it, for as long as the job is kept.
+    flatten(this.#fields);
     this.#context = context;
   }
 
