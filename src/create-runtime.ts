@@ -113,11 +113,12 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
   const logger = boundedLogger(options.logger ?? silentLogger);
   const limits = limitsWith(options.limits);
   const { handoff = [] } = options;
+  const clock = options.clock ?? systemClock;
   const store = options.store ?? memoryStore();
   const key = new RuntimeKey(store.key?.(newPrivateKey) ?? newPrivateKey());
   const engine = new Engine({
     store,
-    clock: options.clock ?? systemClock,
+    clock,
     newId: options.newId ?? randomId,
     limits,
     logger,
@@ -132,7 +133,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     key,
     heartbeatRecovery: options.heartbeatRecovery ?? 'fail',
     trust: options.trust ?? 'trusted',
-    execute: executeAgent,
+    execute: (agent, input, ctx, waits) => executeAgent(agent, input, ctx, waits, { limits, clock }),
     credentials: options.credentials,
     models: options.models ?? {},
     carrier: handoff.length === 0 ? undefined : handoffCarrier(handoff),
@@ -143,13 +144,19 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
       remote: options.unleased?.remote === 'everything' ? 'allow' : 'refuse',
     },
   });
-  for (const agent of options.agents ?? []) engine.registry.register(agent);
+  const agents: Agent[] = [];
+  const register = (agent: Agent): void => {
+    engine.registry.register(agent);
+    agents.push(agent);
+  };
+  const closeAgents = async (): Promise<void> => {
+    await Promise.all(agents.map(async (agent) => agent.process?.close()));
+  };
+  for (const agent of options.agents ?? []) register(agent);
   if (handoff.length > 0) engine.registry.register(handoffAgent);
   for (const tool of options.tools ?? []) engine.tools.register(tool);
   return {
-    register: (agent) => {
-      engine.registry.register(agent);
-    },
+    register,
     inventory: () => engine.registry.inventory(),
     recover: () => engine.recover(),
     accept: (transport, from) => {
@@ -165,8 +172,14 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     recheck: () => {
       recheckAll(engine);
     },
-    drain: (ms) => engine.drain(ms),
-    close: () => engine.close(),
+    drain: async (ms) => {
+      await engine.drain(ms);
+      await closeAgents();
+    },
+    close: async () => {
+      await engine.close();
+      await closeAgents();
+    },
   };
 }
 

@@ -45,6 +45,7 @@ export type {
 } from './agents/questions.js';
 export type { ResultSoFar } from './agents/replayed-result.js';
 export { defineAgent, type AgentDefinition } from './agents/define-agent.js';
+export { processAgent, type ProcessAgentDefinition } from './agents/process/process-agent.js';
 export { defineTool, type Tool, type ToolDefinition } from './agents/define-tool.js';
 export type { HandoffRuntime } from './handoff/dial.js';
 export { createRuntime, type Runtime, type RuntimeOptions } from './create-runtime.js';

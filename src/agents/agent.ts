@@ -4,6 +4,7 @@
  */
 import type { Writable } from 'node:stream';
 import type { ZodType } from 'zod';
+import type { Clock } from '../clock.js';
 import type { ArtifactSource } from '../protocol/artifact-parts.js';
 import type { ArcpError } from '../protocol/errors.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
@@ -19,6 +20,7 @@ import type {
 import type { StreamKind } from '../protocol/payloads/streams.js';
 import type { ValueStream } from '../protocol/value-stream.js';
 import type { ResultSoFar } from './replayed-result.js';
+import type { ConversationLimits } from './remote/link.js';
 import type { WorkerProfile, WorkerRole } from '../protocol/worker-profile.js';
 
 export type Json =
@@ -57,6 +59,8 @@ export interface Agent<Input = unknown> {
   readonly inputSchema?: unknown;
   /** The module to load in a worker thread, for agents that compute without yielding. */
   readonly worker: string | undefined;
+  /** What does its jobs instead of `run`, for agents that are processes. */
+  readonly process?: ProcessHost | undefined;
   run(input: Input, ctx: JobContext): unknown;
 }
 
@@ -72,6 +76,30 @@ export interface AgentPlaces {
 /** What names the place of an attempt at a job. */
 export function placeOf(jobId: string, attempt: number): string {
   return `${jobId}/${attempt}`;
+}
+
+/** What does the jobs of an agent in processes of its own. */
+export interface ProcessHost {
+  /** Rejects with why the job fails. */
+  run(input: unknown, ctx: JobContext, runtime: HostingRuntime): Promise<unknown>;
+  /** Ends the processes that wait for jobs. */
+  close(): Promise<void>;
+}
+
+/** What such an agent needs of its runtime beside the context of a job. */
+export interface HostingRuntime {
+  /** The runtime's of the same names. */
+  readonly limits: ProcessLimits;
+  readonly clock: Clock;
+  /** Is told that a job waits for room, and that it has it. */
+  readonly waits: (isWaiting: boolean) => void;
+}
+
+export interface ProcessLimits extends ConversationLimits {
+  readonly maxFrameBytes: number;
+  readonly maxNesting: number;
+  readonly softBufferBytes: number;
+  readonly hardBufferBytes: number;
 }
 
 /**

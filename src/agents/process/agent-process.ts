@@ -25,6 +25,8 @@ import type { ProcessEnd } from './process-end.js';
 export const KILL_AFTER_MS = 2_000;
 /** From its exit until what it wrote is read no more. */
 const DRAIN_MS = 500;
+/** How often it is given as long again, since more was read. */
+const DRAIN_ROUNDS = 20;
 
 const INHERITED = ['LANG', 'LC_ALL', 'LC_CTYPE', 'TZ'];
 
@@ -69,6 +71,9 @@ export async function startProcess(
 async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 2 }).catch(() => undefined);
 }
+
+/** A pipe of a child is a socket, which counts what was read of it. */
+type Counted = Readable & { readonly bytesRead: number };
 
 export class AgentProcess {
   readonly stdin: Writable;
@@ -119,7 +124,7 @@ export class AgentProcess {
       filter.on('error', () => undefined).end(walled.filter);
       this.#status = new WallStatus(child.stdio[STATUS_FD] as Readable);
     }
-    this.ended = this.#end(stdout, stderr);
+    this.ended = this.#end(stdout as Counted, stderr);
     this.gone = this.ended.then(() => removeFolder(folder));
   }
 
@@ -141,7 +146,7 @@ export class AgentProcess {
     if (!this.#hasExited) this.#signal('SIGKILL');
   }
 
-  #end(stdout: Readable, stderr: Readable): Promise<ProcessEnd> {
+  #end(stdout: Counted, stderr: Readable): Promise<ProcessEnd> {
     const child = this.#child;
     return new Promise((resolve) => {
       let end: ProcessEnd = { kind: 'unstarted', reason: '' };
@@ -161,10 +166,7 @@ export class AgentProcess {
       child.once('exit', (code, signal) => {
         exited();
         end = code === null ? { kind: 'killed', signal: signal ?? 'a signal' } : { kind: 'exited', code };
-        drain = this.#clock.timer(DRAIN_MS, () => {
-          stdout.destroy();
-          stderr.destroy();
-        });
+        drain = this.#drain(stdout, stderr);
       });
       child.once('close', () => {
         drain?.cancel();
@@ -172,6 +174,26 @@ export class AgentProcess {
         resolve(this.#status?.refine(end, this.printed.last) ?? end);
       });
     });
+  }
+
+  /** (K3) As long as it is being read it is waited for: what it wrote is no more than its pipe holds. */
+  #drain(stdout: Counted, stderr: Readable, read = stdout.bytesRead, rounds = DRAIN_ROUNDS): Timer {
+    const timers: { current?: Timer } = {};
+    const arm = (): void => {
+      timers.current = this.#clock.timer(DRAIN_MS, () => {
+        const isBeingRead = stdout.isPaused() || stdout.bytesRead > read;
+        read = stdout.bytesRead;
+        rounds -= 1;
+        if (isBeingRead && rounds > 0) {
+          arm();
+          return;
+        }
+        stdout.destroy();
+        stderr.destroy();
+      });
+    };
+    arm();
+    return { cancel: () => timers.current?.cancel() };
   }
 
   #signal(signal: NodeJS.Signals): void {
