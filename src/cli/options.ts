@@ -3,8 +3,10 @@
  * command with status 2; where the value may hold a secret, a Failure that does not repeat it.
  */
 import { InvalidArgumentError } from 'commander';
+import { wordsOf } from '../agents/process/command.js';
 import {
   ArcpError,
+  parseAgentRef,
   parseBudget,
   parseBudgetEntry,
   isFingerprint,
@@ -13,7 +15,7 @@ import {
 } from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
-import type { HandoffTarget, PrincipalTrust } from './serving/settings.js';
+import type { HandoffTarget, PrincipalTrust, ProcessSetting } from './serving/settings.js';
 
 /** For options that may be given several times. */
 export function collect<T>(
@@ -24,6 +26,28 @@ export function collect<T>(
 
 export function asIs(text: string): string {
   return text;
+}
+
+/** `NAME@VERSION=COMMAND`: an agent that is a process, and its words, which no shell reads. */
+export function parseProcess(text: string): ProcessSetting {
+  const equals = text.indexOf('=');
+  if (equals < 1)
+    throw new InvalidArgumentError(
+      "expected NAME@VERSION=COMMAND, e.g. --agent 'word-count@1.0.0=python3 word_count.py'",
+    );
+  try {
+    const { name, version } = parseAgentRef(text.slice(0, equals));
+    if (version === undefined) throw new InvalidArgumentError('expected a version: NAME@VERSION=COMMAND');
+    return { name, version, command: wordsOf(text.slice(equals + 1)) };
+  } catch (error) {
+    if (error instanceof ArcpError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+export function parseCount(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a whole number up to 9999');
 }
 
 /** `name=value`: the value is JSON where it parses, else the text itself. */

@@ -16,6 +16,8 @@ import {
   parseHttpUrl,
   parseOrigin,
   parsePort,
+  parseCount,
+  parseProcess,
   parseTrust,
 } from './options.js';
 import { problemLine } from './problem-lines.js';
@@ -28,6 +30,7 @@ import {
   type HandoffTarget,
   GATEWAY_KEY,
   type PrincipalTrust,
+  type ProcessSetting,
   type ServeSettings,
 } from './serving/settings.js';
 import { StopSignals } from './serving/stop-signals.js';
@@ -39,6 +42,11 @@ interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly agents?: readonly string[];
+  readonly agent?: readonly ProcessSetting[];
+  readonly pool: number;
+  readonly agentRead?: readonly string[];
+  readonly agentEnv?: readonly string[];
+  readonly trustAgent?: readonly string[];
   readonly conformance?: true;
   readonly store: 'memory' | 'sqlite';
   readonly data: string;
@@ -65,6 +73,23 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 picks a free one', parsePort, 7777)
     .option('--agents <module>', 'a .js or .mjs module that exports agents; may be repeated', collect(asIs))
+    .option(
+      '--agent <name@version=command>',
+      'an agent that is a process, in any language; may be repeated. No shell reads the command',
+      collect(parseProcess),
+    )
+    .option('--pool <count>', 'how many processes of each may wait for another job', parseCount, 0)
+    .option('--agent-read <path>', 'what those processes may read beside; may be repeated', collect(asIs))
+    .option(
+      '--agent-env <name>',
+      'an environment variable that they are given; may be repeated',
+      collect(asIs),
+    )
+    .option(
+      '--trust-agent <name@version>',
+      'let jobs of this one do everything where they have no lease; may be repeated',
+      collect(asIs),
+    )
     .option('--conformance', 'host the conformance agents too')
     .addOption(
       new Option('--store <store>', 'where sessions and jobs are kept: memory forgets them at exit')
@@ -152,15 +177,19 @@ function givenSettings(
   isGiven: (name: keyof ServeOptions) => boolean,
 ): Partial<ServeSettings> {
   const { credentialGateway: url } = options;
-  const plain = (['host', 'port', 'store', 'data', 'durability', 'drain', 'logLevel'] as const).filter(
-    isGiven,
-  );
+  const plain = (
+    ['host', 'port', 'pool', 'store', 'data', 'durability', 'drain', 'logLevel'] as const
+  ).filter(isGiven);
   return {
     ...Object.fromEntries(plain.map((name) => [name, options[name]])),
     ...(options.conformance === true ? { conformance: true } : {}),
     ...(options.anonymous === true ? { anonymous: true } : {}),
     ...(url === undefined ? {} : { gateway: { url, keyEnv: GATEWAY_KEY } }),
     agents: options.agents ?? [],
+    processes: options.agent ?? [],
+    processReads: options.agentRead ?? [],
+    processEnv: options.agentEnv ?? [],
+    trustedProcesses: options.trustAgent ?? [],
     tokens: options.token ?? [],
     tokenFiles: options.tokenFile ?? [],
     trust: options.trust ?? [],

@@ -16,7 +16,7 @@
  * (L1) `arcp`, `id`, `timestamp` and `payload` may be left out, and `job_id` too in a process that does one job and ends.
  *      `job.started` is taken as said with the first thing that needs it.
  * (L2) A line that is no message changes nothing: it is refused by a `nack` on stdin and told in the job's log (L6). One that
- *      is too long, or not UTF-8, ends the process, since where the next one begins is not known any more.
+ *      is too long, or not UTF-8, ends the process, since where the next one begins is not known any more; so do very many.
  * (L3) It is read as fast as the store takes what it says, and written to as fast as it reads: one that reads nothing is
  *      ended when more than `hardBufferBytes` wait for it (L7).
  * (L4) A stopped job's process is told so by a line; `TERM_AFTER_MS` later it is sent TERM, and then KILL.
@@ -44,6 +44,8 @@ const TERM_AFTER_MS = 1_000;
 const LEAVE_MS = 2_000;
 /** Of what it says until it is waited for that the store has it. */
 const UNFLUSHED_LINES = 1_024;
+/** Lines of one job that are no messages; one that writes more of them does not speak this language. */
+const MAX_REFUSED_LINES = 10_000;
 const UNFLUSHED_UNITS = 256 * 1_024;
 
 export interface WorkerOptions {
@@ -72,6 +74,7 @@ export class ProcessWorker implements AgentLink {
   #fault: ArcpError | undefined;
   #isSoiled = false;
   #patience: Timer | undefined;
+  #refused = 0;
   #lines = 0;
   #units = 0;
   #nextId = 1;
@@ -117,7 +120,7 @@ export class ProcessWorker implements AgentLink {
     this.#process.printed.reset();
     const conversation = this.#conversations.begin(input, ctx, this.#options.takesInput);
     this.#assignment = { ctx, conversation, hasStarted: false };
-    this.#lines = this.#units = 0;
+    this.#refused = this.#lines = this.#units = 0;
     const stop = (): void => {
       this.#isSoiled = true;
       this.#endWithin(TERM_AFTER_MS);
@@ -217,6 +220,12 @@ export class ProcessWorker implements AgentLink {
 
   /** (L2) */
   #refuse({ conversation }: Assignment, refusal: Refusal, line: string): void {
+    this.#refused += 1;
+    if (this.#refused > MAX_REFUSED_LINES) {
+      const message = `stdout: more than ${MAX_REFUSED_LINES} lines are no messages`;
+      this.#giveUp(new ArcpError('INVALID_ARGUMENT', message));
+      return;
+    }
     conversation.refuse(refusal);
     const words = line.length > 200 ? `${line.slice(0, 200).toWellFormed()}…` : line;
     this.#process.printed.say(`${words} (stdout, ${refusal.message})`);

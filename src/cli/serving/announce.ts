@@ -32,7 +32,7 @@ export function warn(settings: ServeSettings, agents: number): void {
       ? []
       : ['a token on the command line can be seen by others; use --token-file or ARCP_TOKEN']),
     ...(agents === 0 && settings.hosts.length === 0
-      ? ['no agents are hosted; name some with --agents MODULE or --conformance']
+      ? ['no agents are hosted; name some with --agents MODULE, --agent or --conformance']
       : []),
     ...(isLoopback(host)
       ? []

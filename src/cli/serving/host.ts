@@ -4,6 +4,7 @@ import {
   liteLlm,
   listen,
   memoryStore,
+  processAgent,
   sqliteStore,
   type Agent,
   type CredentialProvisioner,
@@ -38,8 +39,32 @@ export async function hostedAgents(settings: ServeSettings): Promise<Agent[]> {
     }
   };
   for (const path of settings.agents) host(path, await loadAgents(path));
+  host('--agent', processAgents(settings, process.env));
   if (settings.conformance) host('--conformance', conformanceAgents());
   return agents;
+}
+
+function processAgents(settings: ServeSettings, env: NodeJS.ProcessEnv): Agent[] {
+  const { processes, pool, processReads, processEnv, trustedProcesses } = settings;
+  const trusted = new Set(trustedProcesses);
+  const given = processEnv.map((name): [string, string] => {
+    const value = env[name];
+    if (value !== undefined) return [name, value];
+    throw new Failure(
+      EXIT.usage,
+      `there is no environment variable ${name}`,
+      'set it, or leave --agent-env out',
+    );
+  });
+  const agents = processes.map(({ name, version, command }) =>
+    processAgent({
+      ...{ name, version, command, pool, reads: processReads, env: Object.fromEntries(given) },
+      trusted: trusted.delete(`${name}@${version}`),
+    }),
+  );
+  const [stranger] = trusted;
+  if (stranger === undefined) return agents;
+  throw new Failure(EXIT.usage, `${stranger} is not one of --agent`, 'name it as NAME@VERSION');
 }
 
 /** The master key is never an argument: those are in sight of every user of this machine. */

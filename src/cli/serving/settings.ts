@@ -11,12 +11,26 @@ export type PrincipalTrust = readonly [principal: string, level: TrustLevel];
 /** A runtime to hand over to, as `--handoff-target` names it. */
 export type HandoffTarget = Pick<HandoffRuntime, 'name' | 'url' | 'fingerprint'>;
 
+/** An agent that is a process. */
+export interface ProcessSetting {
+  readonly name: string;
+  readonly version: string;
+  readonly command: readonly string[];
+}
+
 export interface ServeSettings {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
   /** Modules that export agents. */
   readonly agents: readonly string[];
+  readonly processes: readonly ProcessSetting[];
+  /** For all of those: how many may wait for another job, what they may read, which variables they are given. */
+  readonly pool: number;
+  readonly processReads: readonly string[];
+  readonly processEnv: readonly string[];
+  /** `NAME@VERSION` of those whose jobs without a lease may do everything. */
+  readonly trustedProcesses: readonly string[];
   readonly conformance: boolean;
   readonly store: 'memory' | 'sqlite';
   readonly data: string;
@@ -48,6 +62,11 @@ export const DEFAULT_SETTINGS: ServeSettings = {
   host: '127.0.0.1',
   port: 7777,
   agents: [],
+  processes: [],
+  pool: 0,
+  processReads: [],
+  processEnv: [],
+  trustedProcesses: [],
   conformance: false,
   store: 'sqlite',
   data: '.arcp',

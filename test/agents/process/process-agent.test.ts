@@ -216,12 +216,25 @@ describe('a hostile process', () => {
     ['endless', 'RESOURCE_EXHAUSTED'],
     ['endless-text', 'RESOURCE_EXHAUSTED'],
     ['binary', 'INVALID_ARGUMENT'],
-    ['flooding', 'BACKPRESSURE_OVERFLOW'],
+    ['flooding', 'INVALID_ARGUMENT'],
   ])('%s fails its own job with %s, and nobody else notices (L6, L7)', async (agent, code) => {
     const bad = hosted.client.accepted(agent);
     expect(await run('plain')).toMatchObject({ type: 'job.completed' });
     expect(await hosted.client.terminal(await bad)).toMatchObject({ type: 'job.failed', payload: { code } });
     expect(await run('plain')).toMatchObject({ type: 'job.completed' });
+  });
+
+  it('that asks and never reads the answers is ended when too many wait for it (L3)', async () => {
+    const asking = scripted('asking', `yes '{"type":"ping","payload":{}}'`);
+    const { runtime, client } = await hosting([asking], {
+      softBufferBytes: 50_000,
+      hardBufferBytes: 100_000,
+    });
+    expect(await client.terminal(await client.accepted('asking'))).toMatchObject({
+      type: 'job.failed',
+      payload: { code: 'BACKPRESSURE_OVERFLOW' },
+    });
+    await runtime.close();
   });
 
   it('that floods its stderr has some of it told, and how much was left out (G1)', async () => {
