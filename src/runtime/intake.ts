@@ -72,7 +72,7 @@ export class Intake {
     const { correlationId, idempotencyKey: key } = request;
     const { keys, registry } = this.#context;
     try {
-      if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+      this.#checkServing();
       const fingerprint = key === undefined ? '' : fingerprintOf(request);
       const known = key === undefined ? undefined : keys.find(session.identity, key, fingerprint);
       const provisioning = known instanceof Job ? this.#provisioning.get(known) : undefined;
@@ -123,7 +123,7 @@ export class Intake {
       () => {
         this.#provisioning.delete(job);
         try {
-          if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+          this.#checkServing();
           if (request.parent !== undefined) this.#context.jobs.run(request.parent)?.refuseChildren();
           begin();
         } catch (error) {
@@ -138,12 +138,16 @@ export class Intake {
     this.#provisioning.set(job, issuing);
   }
 
-  /** Nobody has heard of the job yet, and nobody will. */
   #forgo(session: Session, request: JobRequest, job: Job, error: ArcpError): void {
+    this.#dismiss(job);
+    this.refuse(session, request, error);
+  }
+
+  /** Nobody has heard of the job yet, and nobody will. */
+  #dismiss(job: Job): void {
     job.lost = true;
     job.origin.budget.settle();
     this.#context.credentials.jobEnded(job.id);
-    this.refuse(session, request, error);
   }
 
   /** The answer to a request that no job came of. */
@@ -157,17 +161,33 @@ export class Intake {
   }
 
   /**
-   * Starts what nobody asks for at the moment: an occurrence of a schedule. The session that had asked is told of it, if
-   * it still is. Throws when it is refused.
+   * Starts what nobody asks for at the moment: an occurrence of a schedule. The session that had asked is told of it, and
+   * given the job's credential, if it still is (X5). Rejects when it is refused.
    */
-  start(submission: Submission, requester: Requester): Job {
-    const { registry, sessions } = this.#context;
-    if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
+  async start(submission: Submission, requester: Requester): Promise<Job> {
+    const { registry, sessions, credentials } = this.#context;
+    this.#checkServing();
     const prepared = prepareJob(submission, requester, registry, this.#context);
-    const session = sessions.find(requester.sessionId);
-    prepared.job.log.numbering = session?.outbox;
-    this.begin(prepared, session === undefined ? [] : [session.outbox]);
-    return prepared.job;
+    const { job } = prepared;
+    const asked = sessions.find(requester.sessionId);
+    try {
+      if (asked !== undefined && this.#isToBeProvisioned(asked, prepared)) {
+        await credentials.issueFor(job);
+        this.#checkServing();
+      }
+      const session = sessions.find(requester.sessionId);
+      if (session === undefined) credentials.jobEnded(job.id);
+      job.log.numbering = session?.outbox;
+      this.begin(prepared, session === undefined ? [] : [session.outbox]);
+    } catch (error) {
+      this.#dismiss(job);
+      throw error;
+    }
+    return job;
+  }
+
+  #checkServing(): void {
+    if (!this.#context.isServing) throw new ArcpError('UNAVAILABLE', 'the runtime is shutting down');
   }
 
   /** Starts a child of a running job (decisions 4, 5, 26). Throws when it is refused. */

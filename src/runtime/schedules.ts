@@ -277,7 +277,7 @@ export class ScheduleTable {
     if (jobs.find(jobId) !== undefined) return { at, jobId };
     try {
       const scheduled = { jobId, schedule: { id: record.id, at } };
-      const job = intake.start({ ...submissionOf(record.command), scheduled }, record.requester);
+      const job = await intake.start({ ...submissionOf(record.command), scheduled }, record.requester);
       await journal.flushed();
       if (job.lost || job.log.committedSeq === 0)
         throw new ArcpError('UNAVAILABLE', 'the job was not stored');

@@ -9,8 +9,10 @@ import type { Agent } from '../../src/agents/agent.js';
 import type { Client, Job, JobEvent } from '../../src/client/index.js';
 import { conformanceAgents } from '../../src/conformance/agents/index.js';
 import { RandomBytes } from '../../src/conformance/agents/random-bytes.js';
+import type { CredentialProvisioner } from '../../src/index.js';
 import { formatAmount } from '../../src/protocol/index.js';
 import { testRuntime, type TestRuntime } from '../../src/testing/index.js';
+import { expectEvents, type ExpectedEvent } from './expected-events.js';
 import { sceneOf, type Outside } from './scene.js';
 import { FIXTURES_ROOT, fixtureCases, type FixtureCase } from '../spec-fixtures/load.js';
 
@@ -44,11 +46,6 @@ interface Run extends Outside {
   readonly events: readonly ExpectedEvent[];
 }
 
-interface ExpectedEvent {
-  readonly type: string;
-  readonly payload?: Readonly<Record<string, unknown>> & { readonly message?: string };
-}
-
 interface Vector {
   readonly seed: number;
   readonly bytes: number;
@@ -59,10 +56,14 @@ interface Vector {
 /** What the runtime's default interval makes of two missed heartbeats. */
 const TWO_MISSED_MS = 60_000;
 
-async function hosting(): Promise<{ test: TestRuntime; client: Client }> {
-  const test = testRuntime();
+async function hosting(
+  credentials?: CredentialProvisioner,
+  takesCredentials?: boolean,
+): Promise<{ test: TestRuntime; client: Client }> {
+  const test = testRuntime(credentials && { credentials });
   for (const agent of conformanceAgents(test.clock)) test.runtime.register(agent);
-  return { test, client: await test.connect() };
+  const capabilities = { provisioned_credentials: takesCredentials !== false };
+  return { test, client: await test.connect({ capabilities }) };
 }
 
 /** All events of the job itself; those about its children and the runtime's own heartbeats are left out. */
@@ -113,14 +114,6 @@ function streamedIds(events: readonly JobEvent[]): Set<string | undefined> {
   );
 }
 
-function expectEvent(event: JobEvent | undefined, expected: ExpectedEvent): void {
-  const { message, ...fields } = expected.payload ?? {};
-  expect(event).toMatchObject({ type: expected.type, ...(expected.payload && { payload: fields }) });
-  if (message !== undefined) {
-    expect(event?.payload).toHaveProperty('message', expect.stringContaining(message));
-  }
-}
-
 describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase) => {
   const agents = conformanceAgents().filter(({ name }) => name === agentCase.name);
   const [agent] = agents as [Agent];
@@ -136,10 +129,10 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
     async ({ run: asked }) => {
       await using scene = await sceneOf(asked);
       const { run } = scene;
-      const { test, client } = await hosting();
+      const { test, client } = await hosting(scene.gateway?.credentials, run.gateway?.client_takes);
       await using _ = test;
       const options = {
-        budget: run.cost_budget ?? [],
+        ...(run.cost_budget && { budget: run.cost_budget }),
         ...(run.lease_request && { leaseRequest: run.lease_request }),
       };
       const name = run.agent ?? agentCase.name;
@@ -156,9 +149,12 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
       }
       const told = await events;
       await answered;
-      expect(told.map(({ type }) => type)).toEqual(run.events.map(({ type }) => type));
-      for (const [index, expected] of run.events.entries()) expectEvent(told[index], expected);
+      expectEvents(told, run.events);
       for (const [name, text] of Object.entries(run.leaves ?? {})) expect(scene.read(name)).toBe(text);
+      if (scene.gateway !== undefined) {
+        expect(scene.gateway.generated).toMatchObject(run.gateway?.generated ?? []);
+        await scene.gateway.emptied();
+      }
       expect(streamedIds(told).size, 'one result_id, in the chunks and in job.completed').toBeLessThanOrEqual(
         1,
       );

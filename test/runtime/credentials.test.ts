@@ -3,10 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defineAgent, liteLlm, sqliteStore, type LogFields } from '../../src/index.js';
+import { defineAgent, sqliteStore, type LogFields } from '../../src/index.js';
+import type { AnyEnvelope } from '../../src/protocol/envelope.js';
 import { bench } from './bench.js';
-import { Gateway, MASTER_KEY } from './gateway.js';
+import { Gateway } from './gateway.js';
 import { DATA, lives } from './lives.js';
+import type { RawClient } from './raw-client.js';
 
 const LEASE = {
   cost_budget: ['USD:0.30', 'credits:5'],
@@ -41,7 +43,7 @@ afterEach(() => {
   gateway.close();
 });
 
-const credentials = () => liteLlm({ url: gateway.url, masterKey: MASTER_KEY });
+const credentials = () => gateway.credentials;
 
 /** What happens outside of the fake clock has happened. */
 async function until(condition: () => boolean): Promise<void> {
@@ -185,6 +187,100 @@ describe('the value of a credential', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe('an occurrence of a schedule', () => {
+  const command = { type: 'tool.invoke', payload: { tool: 'wait', arguments: {}, lease_request: LEASE } };
+
+  async function scheduled(client: RawClient, when: object, job: object = command): Promise<void> {
+    const id = client.send('job.schedule', { job, when });
+    expect(await client.said(id)).toMatchObject({ type: 'ack' });
+  }
+
+  /** What a subscription tells of. */
+  const watched = (type: string) => (frame: AnyEnvelope) =>
+    frame.type === 'subscribe.event' && frame.payload.event['type'] === type;
+
+  it('has a credential for the session that scheduled it, each one its own (X5)', async () => {
+    await using test = bench({ agents: [wait], credentials: credentials() });
+    const [client, other] = [await test.open('ada', TAKES), await test.open('ada', TAKES)];
+    other.send('subscribe', { filter: {} });
+    await other.next('subscribe.accepted');
+    const rule = { every: 'FREQ=MINUTELY;COUNT=2' };
+    await scheduled(client, rule);
+    const told: unknown[] = [];
+    for (const wanted of [1, 2]) {
+      await test.clock.advance(wanted === 1 ? 0 : 60_000);
+      await until(() => client.seen('job.accepted').length === wanted);
+      const { payload } = await client.next('job.accepted');
+      told.push(payload.credentials?.[0]?.value);
+    }
+    expect(new Set(told)).toEqual(new Set(gateway.keys.keys()));
+    expect(told).toHaveLength(2);
+    expect(other.seen(watched('job.accepted'))).toHaveLength(2);
+    expect(JSON.stringify(other.frames)).not.toContain('sk-virtual');
+  });
+
+  it('has one that its session takes when it resumes', async () => {
+    await using test = bench({ agents: [wait], credentials: credentials() });
+    const client = await test.open('ada', TAKES);
+    await scheduled(client, { after: 60 });
+    client.wire.destroy();
+    await test.clock.advance(60_000);
+    await until(() => gateway.keys.size === 1);
+    const again = test.raw();
+    await again.resume(client.resumeToken, 0);
+    const { payload } = await again.next('job.accepted');
+    expect(payload.credentials?.[0]?.value).toBe([...gateway.keys.keys()][0]);
+  });
+
+  it('has none where its session is gone or does not take any, and is no less a job', async () => {
+    const limits = { resumeWindowMs: 1_000 };
+    await using test = bench({ agents: [quick], credentials: credentials(), limits });
+    const [gone, takesNone] = [await test.open('ada', TAKES), await test.open('ada')];
+    const later = await test.open('ada', TAKES);
+    later.send('subscribe', { filter: {} });
+    await later.next('subscribe.accepted');
+    const job = { ...command, payload: { ...command.payload, tool: 'quick' } };
+    await scheduled(gone, { after: 60 }, job);
+    await scheduled(takesNone, { after: 60 }, job);
+    gone.wire.destroy();
+    await test.clock.advance(60_000);
+    for (const _ of [1, 2])
+      expect(await later.next('subscribe.event', watched('job.completed'))).toBeDefined();
+    expect(gateway.generated).toEqual([]);
+  });
+
+  it('begins without one where its session ends while it is issued, and nothing is left', async () => {
+    await using test = bench({ agents: [quick], credentials: credentials() });
+    const [client, later] = [await test.open('ada', TAKES), await test.open('ada', TAKES)];
+    later.send('subscribe', { filter: {} });
+    await later.next('subscribe.accepted');
+    const job = { ...command, payload: { ...command.payload, tool: 'quick' } };
+    await scheduled(client, { after: 60 }, job);
+    const closing = test.clock.advance(60_000);
+    client.send('session.close', {});
+    await closing;
+    await later.next('subscribe.event', watched('job.completed'));
+    await until(() => gateway.keys.size === 0);
+    expect(gateway.revoked).toHaveLength(gateway.generated.length);
+  });
+
+  it('waits for the gateway, and has one credential in the end (H3)', async () => {
+    await using test = bench({ agents: [wait], credentials: credentials() });
+    const client = await test.open('ada', TAKES);
+    await scheduled(client, { after: 60 });
+    const failure = { status: 503, times: 1 };
+    gateway.failures.set('/key/generate', failure);
+    await test.clock.advance(60_000);
+    await until(() => failure.times === 0);
+    expect(client.seen('job.accepted')).toEqual([]);
+    await until(() => test.clock.pending > 0);
+    await test.clock.advance(60_000);
+    const { payload } = await client.next('job.accepted');
+    expect(payload.credentials).toHaveLength(1);
+    expect(gateway.keys.size).toBe(1);
   });
 });
 

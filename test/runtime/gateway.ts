@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { liteLlm, type CredentialProvisioner } from '../../src/index.js';
 
 export const MASTER_KEY = 'sk-master-for-this-test-only';
 
@@ -16,9 +17,12 @@ export class Gateway {
   /** By secret. */
   readonly keys = new Map<string, Key>();
   readonly revoked: string[] = [];
+  /** What it was asked for, in order. */
+  readonly generated: Key['request'][] = [];
   /** Requests of these paths are answered with this status, as often as is said. */
   readonly failures = new Map<string, { status: number; times: number }>();
   readonly #server: Server;
+  readonly #waiting: (() => void)[] = [];
   #issued = 0;
 
   private constructor() {
@@ -39,6 +43,15 @@ export class Gateway {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get credentials(): CredentialProvisioner {
+    return liteLlm({ url: this.url, masterKey: MASTER_KEY });
+  }
+
+  /** Resolves when it has no keys. */
+  async emptied(): Promise<void> {
+    if (this.keys.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   close(): void {
@@ -64,6 +77,7 @@ export class Gateway {
       this.keys.delete(secret);
       this.revoked.push(secret);
     }
+    if (this.keys.size === 0) for (const wake of this.#waiting.splice(0)) wake();
     return gone.length === 0
       ? { status: 404, body: {} }
       : { status: 200, body: { deleted_keys: gone.length } };
@@ -74,6 +88,7 @@ export class Gateway {
     if ([...this.keys.values()].some((key) => key.alias === alias)) return { status: 400, body: {} };
     const key = `sk-virtual-${(this.#issued += 1)}-${crypto.randomUUID()}`;
     this.keys.set(key, { alias, request: body, text });
+    this.generated.push({ ...body });
     return { status: 200, body: { key, key_alias: alias } };
   }
 }

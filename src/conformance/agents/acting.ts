@@ -43,4 +43,20 @@ const fetcher = defineAgent({
   },
 });
 
-export const actingAgents = [modelTool, reader, writer, fetcher] as readonly Agent[];
+const credentialed = defineAgent({
+  name: 'credentialed',
+  version: '1.0.0',
+  description:
+    'Uses {model}, where one is given, and returns what bounds it and the credential of its job: {models, remaining, expiresAt}.',
+  input: z.object({ model: z.string().min(1).optional() }),
+  run: async ({ model }, ctx) => {
+    if (model !== undefined) await ctx.model.use(model);
+    return {
+      models: ctx.lease.capabilities['model.use'] ?? null,
+      remaining: await ctx.lease.remaining(),
+      expiresAt: ctx.lease.expiresAt ?? null,
+    };
+  },
+});
+
+export const actingAgents = [modelTool, credentialed, reader, writer, fetcher] as readonly Agent[];

@@ -8,6 +8,8 @@
  *      `job.accepted` on the way to the session that asked, each time that this is sent there.
  * (X3) A job that goes on after a restart gets a fresh value under the same id, since nobody knows the old one.
  * (X4) Revoking is tried again, further and further apart, until it has worked.
+ * (X5) An occurrence of a schedule has one where somebody can take it: while the session that scheduled it is there or
+ *      can be resumed. Without, it is no less a job: it begins, and nothing is issued that nobody could know.
  */
 import type { Clock, Timer } from '../../clock.js';
 import { ArcpError } from '../../protocol/errors.js';
@@ -109,12 +111,17 @@ export class CredentialTable {
 
   /** Takes up the ledger of an earlier life: what belongs to a job that goes on is made anew, the rest revoked (X1, X3). */
   async recover(running: ReadonlyMap<JobId, { readonly job: Job }>): Promise<void> {
+    const provided = new Set<Job>();
     for (const { key, text } of await this.#context.store.documents(LEDGER)) {
       const id = key.slice(LEDGER.length) as CredentialId;
       const { jobId } = JSON.parse(text) as { readonly jobId: JobId };
       const job = running.get(jobId)?.job;
-      if (job === undefined || this.#provisioner === undefined) void this.#revoke(id, 1);
-      else void this.#rotate(id, job);
+      // An occurrence that is tried again has its id again, and what was left of its first try is not revoked yet.
+      if (job === undefined || provided.has(job) || this.#provisioner === undefined) void this.#revoke(id, 1);
+      else {
+        provided.add(job);
+        void this.#rotate(id, job);
+      }
     }
   }
 
