@@ -19,7 +19,7 @@ import type { Journal } from './journal.js';
 import type { Logger } from './logger.js';
 import type { SessionTable } from './session-table.js';
 
-const BATCH = 256;
+const BATCH = 1_024;
 const LONGEST_WAIT_MS = 1_000;
 const RETRY_MS = 10_000;
 

@@ -134,8 +134,8 @@ export class IdempotencyKeys {
 
   /** The logs of jobs are about to be forgotten: resolves once their keys do without (D1). */
   async keepEnds(logs: readonly string[]): Promise<void> {
-    const kept = logs.map((log) => this.#keepEnd(log as JobId));
-    await Promise.all(kept);
+    const keyed = logs.filter((log) => this.#places.has(log as JobId));
+    await Promise.all(keyed.map((log) => this.#keepEnd(log as JobId)));
   }
 
   close(): void {
