@@ -53,6 +53,8 @@ interface Seat {
   readonly history: SessionHistory;
   sessionId: string;
   resumeToken: string;
+  /** The last event that a step has read: what came after it is as if it were lost. */
+  lastRead: number;
 }
 
 /** What a step says when what it asks for does not hold. */
@@ -204,7 +206,7 @@ class Player {
       case 'resume_token':
         return seat.resumeToken;
       default:
-        return seat.history.lastSeq;
+        return seat.lastRead;
     }
   }
 
@@ -255,7 +257,7 @@ class Player {
     const rules = await this.#dial(name, dialect, history);
     this.#seats.delete(name);
     this.#at(name).sendJson(this.#envelope(greeting(dialect, hello), name));
-    await this.#seated(name, { dialect, hello, history, sessionId: '', resumeToken: '' }, rules);
+    await this.#seated(name, { dialect, hello, history, sessionId: '', resumeToken: '', lastRead: 0 }, rules);
   }
 
   /** Waits to be let in. */
@@ -272,12 +274,12 @@ class Player {
     const { resume: name, of = name, by = 'hello' } = step;
     const seat = this.#seats.get(of);
     if (seat === undefined) throw new Disappointment(`${of} has no session to resume`);
-    const after = Number(this.#fill(step.after) ?? seat.history.lastSeq);
+    const after = Number(this.#fill(step.after) ?? seat.lastRead);
     const { dialect, hello, sessionId, resumeToken } = seat;
     const rules = await this.#dial(name, dialect, seat.history, after);
     const frame = resumption(dialect, by, { sessionId, resumeToken, after, hello });
     this.#at(name).sendJson(this.#envelope(frame, ''));
-    await this.#seated(name, { ...seat }, rules);
+    await this.#seated(name, { ...seat, lastRead: after }, rules);
     const resumed = this.#seats.get(name);
     if (resumed?.sessionId === sessionId) return;
     throw new Disappointment(`${sessionId} was resumed, and the answer names ${shown(resumed?.sessionId)}`);
@@ -315,6 +317,7 @@ class Player {
       while (connection.cursor < connection.frames.length) {
         const frame = connection.frames[connection.cursor] as Frame;
         connection.cursor += 1;
+        this.#read(name, frame.json);
         const reason = mismatch(matcher, frame.json);
         if (reason === undefined && also(frame.json)) return frame;
         if (sameType(matcher, frame.json)) closest = reason;
@@ -333,6 +336,11 @@ class Player {
         : `before the socket closed (${connection.end.code})`;
     const near = closest === undefined ? '' : `; the closest: ${closest}`;
     throw new Disappointment(`expected ${shown(matcher)}, which did not come ${end}${near}`);
+  }
+
+  #read(name: string, { event_seq: seq }: JsonMap): void {
+    const seat = this.#seats.get(name);
+    if (seat !== undefined && typeof seq === 'number') seat.lastRead = Math.max(seat.lastRead, seq);
   }
 
   async #expectAll(name: string, matchers: readonly Matcher[]): Promise<void> {

@@ -85,7 +85,7 @@ const drop = z.strictObject({ drop: name });
 const resume = z.strictObject({
   resume: name,
   of: name.optional(),
-  /** The last event that is said to be known; without it, the last that came. */
+  /** The last event that is said to be known; without it, the last that a step has read. */
   after: z.union([z.int().min(0), reference]).optional(),
   /** Draft: by `session.hello` (the default) or by `session.resume`. */
   by: z.enum(['hello', 'resume']).optional(),
