@@ -82,7 +82,7 @@ export function placeOf(jobId: string, attempt: number): string {
 export interface ProcessHost {
   /** Rejects with why the job fails. */
   run(input: unknown, ctx: JobContext, runtime: HostingRuntime): Promise<unknown>;
-  /** Ends the processes that wait for jobs. */
+  /** Ends all processes, once the jobs have ended; resolves when they are gone. */
   close(): Promise<void>;
 }
 

@@ -134,6 +134,7 @@ class ProcessAgentHost implements ProcessHost {
     });
     const serves = pool > 0 ? 'many' : 'one';
     const worker = new ProcessWorker(process, { agent, limits, clock, serves, takesInput });
+    this.#pool.add(worker);
     return worker;
   }
 }

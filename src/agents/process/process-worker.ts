@@ -143,6 +143,12 @@ export class ProcessWorker implements AgentLink {
     this.#endWithin(LEAVE_MS);
   }
 
+  /** Ends it at once. */
+  kill(): void {
+    this.#isSoiled = true;
+    this.#process.kill();
+  }
+
   /** Takes a line that it printed beside. */
   print(line: string): void {
     try {

@@ -1,10 +1,11 @@
 /**
  * The processes of one agent: how many there are, and which of them wait for another job.
  *
- * (O1) There are at most `most` at once, those that wait included; a job beyond waits for its turn, in order.
+ * (O1) There are at most `most` at once, those that wait included, beside those that make room and are about to be gone; a
+ *      job beyond waits for its turn, in order.
  * (O2) A process has the walls that it was started with, and what it has seen it may remember: only jobs of one principal
  *      with the same walls share it. For others it makes room.
- * (O3) One that has waited for `IDLE_MS` is dismissed.
+ * (O3) One that has waited for `IDLE_MS` is dismissed. When the pool is closed none of them is left.
  */
 import type { Clock, Timer } from '../../clock.js';
 import type { ProcessWorker } from './process-worker.js';
@@ -28,6 +29,8 @@ export class WorkerPool {
   readonly #warm: number;
   /** Processes that work, are being started, or end. */
   #busy = 0;
+  /** All that are not gone. */
+  readonly #workers = new Set<ProcessWorker>();
   /** The oldest first. */
   #idle: Idle[] = [];
   #waiting: Waiting[] = [];
@@ -66,6 +69,16 @@ export class WorkerPool {
     return found?.worker;
   }
 
+  /** A process was started. */
+  add(worker: ProcessWorker): void {
+    this.#workers.add(worker);
+    if (this.#isClosed) worker.kill();
+    void worker.gone.then(() => {
+      this.#workers.delete(worker);
+      this.#dismiss(worker);
+    });
+  }
+
   /** The job is done: its process waits for another where it can, or is dismissed. */
   leave(key: string, worker: ProcessWorker | undefined, clock: Clock): void {
     if (worker !== undefined && worker.isIdle && this.#warm > 0 && !this.#isClosed) {
@@ -74,9 +87,6 @@ export class WorkerPool {
         this.#dismiss(worker);
       });
       this.#idle.push({ worker, key, patience });
-      void worker.gone.then(() => {
-        this.#dismiss(worker);
-      });
       this.#free();
       return;
     }
@@ -91,11 +101,14 @@ export class WorkerPool {
     });
   }
 
+  /** Ends them all; whatever they did is over. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const gone = this.#idle.map(({ worker }) => worker.gone);
-    this.#makeRoom(0);
-    await Promise.all(gone);
+    for (const { patience } of this.#idle) patience.cancel();
+    this.#idle = [];
+    const workers = [...this.#workers];
+    for (const worker of workers) worker.kill();
+    await Promise.all(workers.map(({ gone }) => gone));
   }
 
   #free(): void {

@@ -84,4 +84,15 @@ describe('a pool', () => {
       expect([await job(), await job(tools), await job(files)]).toEqual(['2', '2', '2']);
     },
   );
+
+  it('leaves no process behind when the runtime closes, working or waiting, deaf or not (O3)', async () => {
+    const { runtime, client, pid } = await pooled(1);
+    const waiting = await pid();
+    const deaf = `trap '' TERM; echo '{"type":"log","payload":{"level":"info","message":"'$$'"}}'; while :; do sleep 0.1; done`;
+    runtime.register(scripted('deaf', deaf));
+    await client.accepted('deaf');
+    const working = Number((await client.next('log')).payload.message);
+    await runtime.close();
+    for (const gone of [waiting, working]) expect(() => process.kill(gone, 0)).toThrow('ESRCH');
+  });
 });
