@@ -8,6 +8,7 @@ import { EXIT } from './exit-codes.js';
 import { adviceFor, describe, Failure } from './failure.js';
 import { parseJson } from './options.js';
 import { questionLine, readAnswer } from './question-text.js';
+import { tell } from './said.js';
 
 interface QuestionsOptions extends ConnectionOptions {
   readonly json?: true;
@@ -55,7 +56,7 @@ export function addAnswer(program: Command): void {
         throw new Failure(EXIT.usage, 'expected one answer', 'a value, --json, or --decline');
       }
       await settle(job, options, (question) => answerWith(question, value, options));
-      process.stdout.write(`${job} has its answer\n`);
+      tell({}, {}, `${job} has its answer`);
     },
   );
 }
@@ -142,7 +143,7 @@ export function addInterrupt(program: Command): void {
     const client = await connectTo(options);
     try {
       await client.interrupt(job, prompt);
-      process.stdout.write(`${job} is interrupted; it goes on after \`arcp answer ${job} VALUE\`\n`);
+      tell({}, {}, `${job} is interrupted; it goes on after \`arcp answer ${job} VALUE\``);
     } catch (error) {
       if (!(error instanceof ArcpError)) throw error;
       throw new Failure(EXIT.failed, `${job} was not interrupted: ${describe(error)}`, undefined, error);

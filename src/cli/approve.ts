@@ -5,12 +5,14 @@ import { withConnectionOptions, type ConnectionOptions } from './connection.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
 import { parseDuration } from './options.js';
+import { tell } from './said.js';
 
 interface ApproveOptions extends ConnectionOptions {
   readonly deny?: true;
   readonly reason?: string;
   readonly lease?: number;
   readonly question?: string;
+  readonly json?: true;
 }
 
 export function addApprove(program: Command): void {
@@ -25,7 +27,8 @@ export function addApprove(program: Command): void {
       'how long it is granted for, e.g. 10m; else as long as was asked',
       parseDuration,
     )
-    .option('--question <id>', 'which one, where the job asks several');
+    .option('--question <id>', 'which one, where the job asks several')
+    .option('--json', 'print what was decided as JSON');
   withConnectionOptions(command).action(async (job: string, options: ApproveOptions) => {
     const { deny, reason, lease } = options;
     if (deny === undefined && reason !== undefined) {
@@ -45,6 +48,7 @@ export function addApprove(program: Command): void {
       if (deny === true) return question.deny(reason);
       return question.grant(lease === undefined ? {} : { leaseSeconds: Math.floor(lease / 1_000) });
     });
-    process.stdout.write(`${job} was ${deny === true ? 'denied' : 'granted'} what it asked\n`);
+    const decision = deny === true ? 'denied' : 'granted';
+    tell(options, { job_id: job, decision }, `${job} was ${decision} what it asked`);
   });
 }

@@ -11,6 +11,7 @@ import { Interruption } from './interruption.js';
 import { parseDuration } from './options.js';
 import { PlainReporter } from './reporter.js';
 import { FileOutput, StreamOutput, type ResultOutput } from './result-output.js';
+import { tell } from './said.js';
 
 interface PutOptions extends ConnectionOptions {
   readonly mediaType?: string;
@@ -44,7 +45,8 @@ export function addArtifact(program: Command): void {
     artifact
       .command('release')
       .description('have the runtime forget an artifact')
-      .argument('<id>', 'the id of the artifact, art_…', parseArtifactId),
+      .argument('<id>', 'the id of the artifact, art_…', parseArtifactId)
+      .option('--json', 'print that it is released as JSON'),
   ).action(release);
 }
 
@@ -107,10 +109,10 @@ export async function takeArtifact(artifact: FetchedArtifact, output: ResultOutp
   for await (const piece of artifact) await output.write(piece);
 }
 
-async function release(id: string, options: ConnectionOptions): Promise<void> {
+async function release(id: string, options: ConnectionOptions & { readonly json?: true }): Promise<void> {
   await withClient(options, async (client) => {
     await client.artifacts.release(id);
-    process.stdout.write(`${id} is released\n`);
+    tell(options, { artifact_id: id, released: true }, `${id} is released`);
   });
 }
 

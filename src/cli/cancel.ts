@@ -5,10 +5,12 @@ import { connectTo, withConnectionOptions, type ConnectionOptions } from './conn
 import { EXIT } from './exit-codes.js';
 import { describe, Failure } from './failure.js';
 import { parseDuration } from './options.js';
+import { tell } from './said.js';
 
 interface CancelOptions extends ConnectionOptions {
   readonly reason?: string;
   readonly deadline?: number;
+  readonly json?: true;
 }
 
 export function addCancel(program: Command): void {
@@ -17,7 +19,8 @@ export function addCancel(program: Command): void {
     .description('stop a job of yours')
     .argument('<job>', 'the id of the job, job_…')
     .option('--reason <text>', 'what its terminal event will say')
-    .option('--deadline <duration>', 'how long it may take to end by itself, e.g. 5s', parseDuration);
+    .option('--deadline <duration>', 'how long it may take to end by itself, e.g. 5s', parseDuration)
+    .option('--json', 'print that it is being cancelled as JSON');
   withConnectionOptions(command).action(async (job: string, options: CancelOptions) => {
     const client = await connectTo(options);
     try {
@@ -25,7 +28,7 @@ export function addCancel(program: Command): void {
         ...(options.reason === undefined ? {} : { reason: options.reason }),
         ...(options.deadline === undefined ? {} : { deadlineMs: options.deadline }),
       });
-      process.stdout.write(`${job} is being cancelled\n`);
+      tell(options, { job_id: job, cancelling: true }, `${job} is being cancelled`);
     } catch (error) {
       if (!(error instanceof ArcpError)) throw error;
       throw new Failure(EXIT.failed, `${job} was not cancelled: ${describe(error)}`, adviceOn(error), error);

@@ -17,7 +17,7 @@ export class Failure extends Error {
 }
 
 const AGENT_AT_FAULT = 'a fault of the agent, not of the call: tell whoever wrote it';
-const LEASE = 'start it again with a lease that allows it, for long enough';
+const LEASE = 'start it again with a lease that allows it, for long enough (--allow, --expires)';
 
 /** A failed command always says what to do next. */
 const ADVICE: Readonly<Record<Exclude<ErrorCode, 'OK'>, string>> = {
@@ -59,7 +59,10 @@ export function describe(error: ArcpError): string {
 }
 
 export function adviceFor(error: ArcpError): string | undefined {
-  return error.code === 'OK' ? undefined : ADVICE[error.code];
+  if (error.code === 'OK') return undefined;
+  if (error.code === 'RESOURCE_EXHAUSTED' && !error.retryable)
+    return 'ask for less: the message names the limit';
+  return ADVICE[error.code];
 }
 
 /** The failure that an error of the wire is to a command. */

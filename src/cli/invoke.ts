@@ -8,16 +8,21 @@ import { connectTo, withConnectionOptions, type ConnectionOptions } from './conn
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure, refusal } from './failure.js';
 import { Interruption } from './interruption.js';
-import { collect, mergeArguments, parseArgument, parseBudgetOption, parseJson } from './options.js';
+import {
+  authorityOf,
+  parseExpiry,
+  withAuthorityOptions,
+  type AuthorityOptions,
+} from './authority-options.js';
+import { collect, mergeArguments, parseArgument, parseJson } from './options.js';
 import { Prompter, terminalReader } from './prompter.js';
 import { RefusalTap } from './refusal-tap.js';
 import { createReporter, type Reporter } from './reporter.js';
 import { FileOutput, NO_OUTPUT, StreamOutput, type ResultOutput } from './result-output.js';
 
-interface InvokeOptions extends ConnectionOptions {
+interface InvokeOptions extends ConnectionOptions, AuthorityOptions {
   readonly arg?: readonly (readonly [string, unknown])[];
   readonly args?: { readonly value: unknown };
-  readonly budget?: readonly string[];
   readonly workflow?: true;
   readonly out?: string;
   readonly idempotencyKey?: string;
@@ -32,19 +37,17 @@ export function addInvoke(program: Command, exit: (code: ExitCode) => void): voi
     .argument('<agent>', 'name or name@version')
     .option('--arg <name=value>', 'one argument; the value is JSON, or else text', collect(parseArgument))
     .option('--args <json>', 'all arguments', parseJson)
-    .option(
-      '--budget <currency:amount>',
-      'what it may spend, e.g. USD:1.00; may be repeated',
-      parseBudgetOption,
-    )
+    .option('--expires <time>', 'when its lease ends: a duration such as 10m, or an instant', parseExpiry)
     .option('--workflow', 'start it as a workflow: what is none is refused')
     .option('--out <file>', 'where the result goes instead of stdout')
     .option('--idempotency-key <key>', 'repeating the same key within 24 h gets the same job')
     .option('--detach', 'print the id of the job and leave it to itself')
     .option('--json', 'print every envelope of the job and of what it delegates, one a line');
-  withConnectionOptions(command).action(async (agent: string, options: InvokeOptions) => {
-    exit(await invoke(agent, options));
-  });
+  withConnectionOptions(withAuthorityOptions(command)).action(
+    async (agent: string, options: InvokeOptions) => {
+      exit(await invoke(agent, options));
+    },
+  );
 }
 
 async function invoke(agent: string, options: InvokeOptions): Promise<ExitCode> {
@@ -52,9 +55,10 @@ async function invoke(agent: string, options: InvokeOptions): Promise<ExitCode> 
     throw new InvalidArgumentError('--detach does not wait for a result: it cannot go with --out');
   }
   const args = mergeArguments(options.args?.value, options.arg ?? []);
+  const asked = authorityOf(options, Date.now());
   const file = options.out === undefined ? undefined : await FileOutput.open(options.out);
   try {
-    return await start(agent, args, options, file);
+    return await start(agent, args, { ...options, asked }, file);
   } catch (error) {
     await file?.abandon();
     throw error;
@@ -64,7 +68,7 @@ async function invoke(agent: string, options: InvokeOptions): Promise<ExitCode> 
 async function start(
   agent: string,
   args: unknown,
-  options: InvokeOptions,
+  options: InvokeOptions & { readonly asked: ReturnType<typeof authorityOf> },
   file: FileOutput | undefined,
 ): Promise<ExitCode> {
   const interruption = new Interruption();
@@ -75,7 +79,7 @@ async function start(
     client = await connectTo(options, { signal, ...(tap === undefined ? {} : { dial: tap.dial }) });
     const asked = {
       signal,
-      ...(options.budget === undefined ? {} : { budget: options.budget }),
+      ...options.asked,
       ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
     };
     const job = await (options.workflow === true

@@ -13,6 +13,7 @@ import { asFailure } from './failure.js';
 import { addFleet } from './fleet.js';
 import { addInvoke } from './invoke.js';
 import { addJobs } from './jobs.js';
+import { addLease } from './lease.js';
 import { addSchedule, addSchedules } from './schedule.js';
 import { addServe } from './serve.js';
 import { addTail } from './tail.js';
@@ -39,6 +40,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addAnswer(program);
   addApprove(program);
   addInterrupt(program);
+  addLease(program);
   addArtifact(program);
   addSchedule(program);
   addSchedules(program);

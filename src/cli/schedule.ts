@@ -3,26 +3,20 @@ import { once } from 'node:events';
 import { InvalidArgumentError, type Command } from 'commander';
 import type { ScheduleListing, ScheduleTime } from '../client/index.js';
 import { ArcpError } from '../protocol/index.js';
+import { authorityOf, withAuthorityOptions, type AuthorityOptions } from './authority-options.js';
 import { connectTo, withConnectionOptions, type ConnectionOptions } from './connection.js';
 import { EXIT } from './exit-codes.js';
 import { describe, Failure } from './failure.js';
-import {
-  collect,
-  mergeArguments,
-  parseArgument,
-  parseBudgetOption,
-  parseDuration,
-  parseJson,
-} from './options.js';
+import { collect, mergeArguments, parseArgument, parseDuration, parseJson } from './options.js';
+import { tell } from './said.js';
 import { printable } from './text.js';
 
-interface ScheduleOptions extends ConnectionOptions {
+interface ScheduleOptions extends ConnectionOptions, Omit<AuthorityOptions, 'expires'> {
   readonly at?: string;
   readonly after?: number;
   readonly every?: string;
   readonly arg?: readonly (readonly [string, unknown])[];
   readonly args?: { readonly value: unknown };
-  readonly budget?: readonly string[];
   readonly idempotencyKey?: string;
   readonly workflow?: true;
 }
@@ -37,24 +31,26 @@ export function addSchedule(program: Command): void {
     .option('--every <rule>', "again and again, by an RRULE (RFC 5545), e.g. 'FREQ=DAILY;BYHOUR=6'")
     .option('--arg <name=value>', 'one argument; the value is JSON, or else text', collect(parseArgument))
     .option('--args <json>', 'all arguments', parseJson)
-    .option('--budget <currency:amount>', 'what each job may spend; may be repeated', parseBudgetOption)
     .option('--workflow', 'start it as a workflow: what is none is refused')
     .option('--idempotency-key <key>', 'repeating the same key gets the same schedule');
-  withConnectionOptions(command).action(async (agent: string, options: ScheduleOptions) => {
-    const when = timeOf(options);
-    const args = mergeArguments(options.args?.value, options.arg ?? []);
-    const client = await connectTo(options);
-    try {
-      const id = await client.schedule(agent, args, when, {
-        asWorkflow: options.workflow === true,
-        ...(options.budget === undefined ? {} : { budget: options.budget }),
-        ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
-      });
-      process.stdout.write(`${id}\n`);
-    } finally {
-      await client.close();
-    }
-  });
+  withConnectionOptions(withAuthorityOptions(command)).action(
+    async (agent: string, options: ScheduleOptions) => {
+      const when = timeOf(options);
+      const args = mergeArguments(options.args?.value, options.arg ?? []);
+      const asked = authorityOf(options, Date.now());
+      const client = await connectTo(options);
+      try {
+        const id = await client.schedule(agent, args, when, {
+          asWorkflow: options.workflow === true,
+          ...asked,
+          ...(options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey }),
+        });
+        process.stdout.write(`${id}\n`);
+      } finally {
+        await client.close();
+      }
+    },
+  );
 }
 
 function timeOf({ at, after, every }: ScheduleOptions): ScheduleTime {
@@ -96,10 +92,11 @@ export function addSchedules(program: Command): void {
     .argument('<schedule>', 'the id of the schedule, sched_…');
   withConnectionOptions(cancel).action(async (id: string, _options: unknown, self: Command) => {
     // The options of `schedules` count here too, wherever they stand.
-    const client = await connectTo(self.optsWithGlobals<ConnectionOptions>());
+    const options = self.optsWithGlobals<ListOptions>();
+    const client = await connectTo(options);
     try {
       await client.cancelSchedule(id);
-      process.stdout.write(`${id} is cancelled\n`);
+      tell(options, { schedule_id: id, cancelled: true }, `${id} is cancelled`);
     } catch (error) {
       if (!(error instanceof ArcpError)) throw error;
       throw new Failure(EXIT.failed, `${id} was not cancelled: ${describe(error)}`, undefined, error);

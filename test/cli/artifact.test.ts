@@ -49,7 +49,7 @@ describe('arcp artifact', () => {
     expect(sha256(readFileSync(target))).toBe(sha256(content));
     expect(await arcp(['artifact', 'release', id], env)).toMatchObject({
       code: 0,
-      stdout: `${id} is released\n`,
+      stderr: `${id} is released\n`,
     });
     const again = await arcp(['artifact', 'get', id, '--out', target], env);
     expect(again).toMatchObject({ code: 1 });

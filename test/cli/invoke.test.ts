@@ -333,7 +333,7 @@ describe('arcp cancel', () => {
 
     expect(await arcp(['cancel', id, '--reason', 'enough'], env)).toMatchObject({
       code: 0,
-      stdout: `${id} is being cancelled\n`,
+      stderr: `${id} is being cancelled\n`,
     });
     const again = await arcp(['cancel', id], env);
     expect(again.code).toBe(1);

@@ -199,7 +199,10 @@ describe('from another terminal', { timeout: 60_000 }, () => {
     expect(wrong.stderr).toContain('INVALID_ARGUMENT');
     expect(wrong.stderr).toContain('the question is still open');
     expect(await run('answer', job)).toMatchObject({ code: 2 });
-    expect(await run('answer', job, '42')).toMatchObject({ code: 0, stdout: `${job} has its answer\n` });
+    expect(await run('answer', job, '42')).toMatchObject({
+      code: 0,
+      stderr: `${job} has its answer\n`,
+    });
     expect(JSON.parse((await invoking.ended()).stdout)).toEqual({ answer: 42 });
     expect((await run('answer', job, '43')).stderr).toContain('waits for no such answer');
   });
@@ -207,7 +210,7 @@ describe('from another terminal', { timeout: 60_000 }, () => {
   it('a detached job is interrupted and declined', async () => {
     const { stdout } = await run('invoke', 'chooser', '--detach');
     const job = stdout.trim();
-    expect((await run('interrupt', job, 'Why?')).stdout).toContain('is interrupted');
+    expect((await run('interrupt', job, 'Why?')).stderr).toContain('is interrupted');
     const several = await run('answer', job, 'x');
     expect(several).toMatchObject({ code: 2 });
     expect(several.stderr).toContain('asks 2 things');

@@ -45,7 +45,7 @@ describe('arcp schedule', () => {
     expect((await arcp(['schedules'], env)).stdout).toContain(`${id}  active`);
     expect(await arcp(['schedules', 'cancel', id], env)).toMatchObject({
       code: 0,
-      stdout: `${id} is cancelled\n`,
+      stderr: `${id} is cancelled\n`,
     });
     expect((await arcp(['schedules', 'cancel', id], env)).code).toBe(1);
     expect((await arcp(['schedules'], env)).stdout).toContain(`${id}  cancelled`);
