@@ -55,6 +55,7 @@ export type { ArtifactSource } from './protocol/artifact-parts.js';
 export { amountFromNumber, formatAmount, parseAmount } from './protocol/cost-budget.js';
 export { ArcpError, ERRORS, type ErrorCode } from './protocol/errors.js';
 export { profileForRole, type WorkerProfile, type WorkerRole } from './protocol/worker-profile.js';
+export type { JobEvent, JobEventType } from './protocol/job-event.js';
 export type { Inventory, InventoryEntry } from './protocol/inventory.js';
 export type { ArtifactRef } from './protocol/payloads/artifacts.js';
 export {

@@ -7,6 +7,7 @@ import type { ZodType } from 'zod';
 import type { Clock } from '../clock.js';
 import type { ArtifactSource } from '../protocol/artifact-parts.js';
 import type { ArcpError } from '../protocol/errors.js';
+import type { JobEvent } from '../protocol/job-event.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import type {
   AskOptions,
@@ -505,6 +506,18 @@ export interface ChildJob {
   readonly jobId: string;
   /** How the child ended; never rejects. */
   readonly outcome: Promise<ChildOutcome>;
+  /**
+   * Its events, from the first to the terminal one, each time they are iterated. Read from the store as they are asked
+   * for: none is left out, and what nobody reads costs nothing. Throws the signal's reason when the job is stopped while
+   * it waits for more, and DATA_LOSS where the child has ended and is no longer kept.
+   */
+  readonly events: AsyncIterable<JobEvent, undefined>;
+  /**
+   * What it gave: its value; of what it streamed the bytes; of an artifact the reference. Rejects with the error of a
+   * child that failed, and with CANCELLED.
+   */
+  result(): Promise<unknown>;
+  /** Asks the child to stop; `outcome` tells how it ended. */
   cancel(reason?: string): void;
 }
 

@@ -9,9 +9,6 @@ import { ArtifactResult, putArtifact, readArtifact } from './artifact-io.js';
 import type {
   Agent,
   AgentArtifactPiece,
-  ChildJob,
-  ChildOutcome,
-  DelegateOptions,
   FileEntry,
   FileInfo,
   GuardedFiles,
@@ -26,15 +23,9 @@ import { findAgent, type ModuleExports } from './find-agents.js';
 import { handled } from './handled.js';
 import { ResultLedger } from './result-ledger.js';
 import { ChunkedResult } from './result-stream.js';
+import { ThreadChildren } from './thread-children.js';
 import { ThreadStreams } from './thread-streams.js';
-import type {
-  CallMethod,
-  FromWorker,
-  NoteMethod,
-  PlainOutcome,
-  ToWorker,
-  WorkerJob,
-} from './worker-messages.js';
+import type { CallMethod, FromWorker, NoteMethod, ToWorker, WorkerJob } from './worker-messages.js';
 
 const port = parentPort;
 if (port === null) throw new Error('this module is the entry of a worker thread');
@@ -46,13 +37,11 @@ interface Pending<T> {
 }
 
 const calls = new Map<number, Pending<unknown>>();
-const outcomes = new Map<number, (outcome: PlainOutcome) => void>();
-/** Outcomes that came before anybody had heard of the child. */
-const early = new Map<number, PlainOutcome>();
 const stop = new AbortController();
 const result = new ResultLedger(DEFAULT_RESULT_CHUNK_LIMITS, job.resultSoFar);
 let takeSnapshot: () => unknown = () => undefined;
 const streams = new ThreadStreams(call);
+const children = new ThreadChildren(call);
 let nextCall = 1;
 
 function send(message: FromWorker): void {
@@ -81,12 +70,9 @@ function receive(message: ToWorker): void {
       calls.get(message.id)?.reject(ArcpError.fromPayload(message.error));
       calls.delete(message.id);
       break;
-    case 'outcome': {
-      const settle = outcomes.get(message.child);
-      if (settle === undefined) early.set(message.child, message.outcome);
-      else settle(message.outcome);
+    case 'outcome':
+      children.ended(message);
       break;
-    }
     case 'streamStopped':
       streams.stopped(message.stream, ArcpError.fromPayload(message.error));
       break;
@@ -108,34 +94,8 @@ async function answerSnapshot(id: number): Promise<void> {
   }
 }
 
-async function delegate(target: string, options: DelegateOptions = {}): Promise<ChildJob> {
-  const { signal, ...plain } = options;
-  signal?.throwIfAborted();
-  const { number, jobId } = (await call('delegate', target, plain)) as { number: number; jobId: string };
-  const cancel = (reason?: string): void => {
-    void call('childCancel', number, reason);
-  };
-  signal?.addEventListener('abort', () => {
-    cancel('the delegation was aborted');
-  });
-  const plainOutcome = new Promise<PlainOutcome>((resolve) => {
-    const outcome = early.get(number);
-    if (outcome === undefined) outcomes.set(number, resolve);
-    else resolve(outcome);
-  });
-  return { jobId, cancel, outcome: plainOutcome.then((outcome) => withResult(number, outcome)) };
-}
-
 async function checkpoint(data: unknown): Promise<string> {
   return (await call('checkpoint', JSON.parse(jsonOf(data ?? null)))) as string;
-}
-
-function withResult(child: number, outcome: PlainOutcome): ChildOutcome {
-  if (outcome.status !== 'completed' || outcome.result === undefined) return outcome as ChildOutcome;
-  const bytes = async (): Promise<Uint8Array> => (await call('childBytes', child)) as Uint8Array;
-  const text = async (): Promise<string> =>
-    new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await bytes());
-  return { ...outcome, result: { ...outcome.result, bytes, text } };
 }
 
 function newResultId(): string {
@@ -238,9 +198,9 @@ const ctx: JobContext = {
   tools: { call: (name, args) => handled(call('tool', name, args)) },
   model: { use: (model) => handled(call('model', model) as Promise<ModelChoice>) },
   shell: (argv, options) => handled(call('shell', argv, options) as Promise<ShellResult>),
-  delegate: (...args) => handled(delegate(...args)),
+  delegate: (...args) => handled(children.delegate(...args)),
   handoff: (...args) => handled(call('handoff', ...args)),
-  delegateAll: (...args) => handled(delegateAll(delegate, ...args)),
+  delegateAll: (...args) => handled(delegateAll((target, options) => ctx.delegate(target, options), ...args)),
   ask: (...args) => handled(call('ask', ...args)),
   choose: (...args) => handled(call('choose', ...args) as Promise<string>),
   requestPermission: (request) =>

@@ -27,7 +27,7 @@ export interface WorkerJob {
 /** Methods of `JobContext` without an answer. */
 export type NoteMethod = 'progress' | 'log' | 'metric' | 'heartbeat' | 'summarize' | 'resultChunk';
 
-/** Methods with an answer; those of a child name it by the number that `delegate` gave. */
+/** Methods with an answer. */
 export type CallMethod =
   | 'charge'
   | 'checkpoint'
@@ -38,13 +38,18 @@ export type CallMethod =
   | 'tool'
   | 'model'
   | 'shell'
-  | 'delegate'
   | 'handoff'
-  | 'childCancel'
-  | 'childBytes'
+  | ChildCall
   | ArtifactMethod
   | PersonMethod
   | StreamCall;
+
+/**
+ * Those of a child name it by the number that `delegate` gave, and those of somebody who reads its events him by a number
+ * that the thread gives.
+ */
+export type ChildCall =
+  'delegate' | 'childCancel' | 'childBytes' | 'childForget' | 'childRead' | 'childNext' | 'childLeave';
 
 /** Methods that put and read artifacts. */
 export type ArtifactMethod = 'artifactPart' | 'artifactPiece' | 'releaseArtifact';
@@ -83,11 +88,17 @@ export type FromWorker =
 export type ToWorker =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: ErrorPayload }
-  | { readonly kind: 'outcome'; readonly child: number; readonly outcome: PlainOutcome }
+  | ChildEnded
   | { readonly kind: 'streamStopped'; readonly stream: number; readonly error: ErrorPayload }
   /** A client asks for a checkpoint. */
   | { readonly kind: 'snapshot'; readonly id: number }
   | { readonly kind: 'abort'; readonly error: ErrorPayload };
+
+export interface ChildEnded {
+  readonly kind: 'outcome';
+  readonly child: number;
+  readonly outcome: PlainOutcome;
+}
 
 /** A `ChildOutcome` whose streamed result is named, not carried. */
 export type PlainOutcome =

@@ -5,26 +5,11 @@
 import { Worker } from 'node:worker_threads';
 import { ArcpError } from '../protocol/errors.js';
 import type { ErrorPayload } from '../protocol/errors.js';
-import type {
-  Agent,
-  ChildJob,
-  ChildOutcome,
-  GuardedFiles,
-  JobContext,
-  Json,
-  StreamedResult,
-  StreamOptions,
-} from './agent.js';
+import type { Agent, GuardedFiles, JobContext, Json, StreamOptions } from './agent.js';
+import { ServedChildren } from './served-children.js';
 import { ServedStreams } from './served-streams.js';
 import { threadPlaces, type Place } from './thread-places.js';
-import type {
-  CallMethod,
-  FromWorker,
-  NoteMethod,
-  PlainOutcome,
-  ToWorker,
-  WorkerJob,
-} from './worker-messages.js';
+import type { CallMethod, FromWorker, NoteMethod, ToWorker, WorkerJob } from './worker-messages.js';
 
 /** How long a thread may go on after its signal; well inside the default cancel deadline. */
 const TERMINATE_AFTER_MS = 500;
@@ -65,10 +50,8 @@ class WorkerRun {
   readonly #ctx: JobContext;
   readonly #place: Place;
   readonly #thread: Worker;
-  readonly #children = new Map<number, ChildJob>();
-  readonly #results = new Map<number, StreamedResult>();
+  readonly #children: ServedChildren;
   readonly #streams: ServedStreams;
-  #nextChild = 1;
   readonly #snapshots = new Map<number, { resolve(data: Json): void; reject(error: ArcpError): void }>();
   #nextSnapshot = 1;
   #fail: (error: ArcpError) => void = () => undefined;
@@ -78,6 +61,9 @@ class WorkerRun {
     this.#place = place;
     this.#streams = new ServedStreams(ctx, (stream, error) => {
       this.#send({ kind: 'streamStopped', stream, error: error.toPayload() });
+    });
+    this.#children = new ServedChildren(ctx, place, (ended) => {
+      this.#send(ended);
     });
     const { expiresAt, capabilities, closed } = ctx.lease;
     const workerData: WorkerJob = {
@@ -203,23 +189,26 @@ class WorkerRun {
       // Here, and not in the thread, so that terminating the thread leaves no program behind.
       case 'shell':
         return this.#ctx.shell(...(args as Parameters<JobContext['shell']>));
-      case 'delegate': {
-        const child = await this.#delegate(args as Parameters<JobContext['delegate']>);
-        const number = this.#nextChild++;
-        this.#children.set(number, child);
-        void child.outcome.then((outcome) => {
-          this.#place.takeBack();
-          this.#send({ kind: 'outcome', child: number, outcome: this.#plain(number, outcome) });
-        });
-        return { number, jobId: child.jobId };
-      }
+      case 'delegate':
+        return this.#children.delegate(...(args as Parameters<JobContext['delegate']>));
+      case 'childCancel':
+        this.#children.cancel(...(args as [number, string | undefined]));
+        return undefined;
+      case 'childBytes':
+        return this.#children.bytes(args[0] as number);
+      case 'childForget':
+        this.#children.forget(args[0] as number);
+        return undefined;
+      case 'childRead':
+        this.#children.read(...(args as [number, number]));
+        return undefined;
+      case 'childNext':
+        return this.#children.next(args[0] as number);
+      case 'childLeave':
+        this.#children.leave(args[0] as number);
+        return undefined;
       case 'handoff':
         return this.#lent(this.#ctx.handoff(...(args as Parameters<JobContext['handoff']>)));
-      case 'childCancel': {
-        const [number, reason] = args as [number, string | undefined];
-        this.#children.get(number)?.cancel(reason);
-        return undefined;
-      }
       case 'ask':
         return this.#lent(this.#ctx.ask(...(args as Parameters<JobContext['ask']>)));
       case 'choose':
@@ -238,8 +227,6 @@ class WorkerRun {
         return this.#ctx.artifactPiece(...(args as Parameters<JobContext['artifactPiece']>));
       case 'releaseArtifact':
         return this.#ctx.releaseArtifact(...(args as Parameters<JobContext['releaseArtifact']>));
-      case 'childBytes':
-        return this.#results.get(args[0] as number)?.bytes();
       case 'openStream':
         this.#streams.open(...(args as [number, StreamOptions]));
         return undefined;
@@ -267,24 +254,6 @@ class WorkerRun {
     } finally {
       this.#place.takeBack();
     }
-  }
-
-  /** A delegation in the foreground waits for its child, so that the place is lent before it is asked for (P1). */
-  async #delegate(args: Parameters<JobContext['delegate']>): Promise<ChildJob> {
-    this.#place.lend();
-    try {
-      return await this.#ctx.delegate(...args);
-    } catch (error) {
-      this.#place.takeBack();
-      throw error;
-    }
-  }
-
-  #plain(number: number, outcome: ChildOutcome): PlainOutcome {
-    if (outcome.status !== 'completed') return outcome;
-    const { result, ...rest } = outcome;
-    if (result !== undefined) this.#results.set(number, result);
-    return { ...rest, result: result && { resultId: result.resultId, size: result.size } };
   }
 }
 

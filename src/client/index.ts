@@ -21,7 +21,7 @@ export type {
 export type { CancelOptions, Job } from './job.js';
 export type { InputOptions, JobInput } from './job-input.js';
 export type { JobStream } from './job-streams.js';
-export type { JobEvent, JobEventType, TerminalEvent } from './job-event.js';
+export type { JobEvent, JobEventType, TerminalEvent } from '../protocol/job-event.js';
 export type { JobResult, StreamedResult } from './result.js';
 export type { ClientEvents, ConnectionChange, Notice } from './listeners.js';
 export type { Question, QuestionEnd, QuestionRequest } from './question.js';

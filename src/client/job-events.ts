@@ -12,7 +12,7 @@
 import { ArcpError, type JobId } from '../protocol/index.js';
 import type { Clock } from '../clock.js';
 import { EventQueue } from './event-queue.js';
-import type { JobEvent } from './job-event.js';
+import type { JobEvent } from '../protocol/job-event.js';
 import type { ClientLimits } from './limits.js';
 
 export type Scope = 'job' | 'tree';

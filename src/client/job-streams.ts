@@ -18,7 +18,7 @@ import {
   type StreamValue,
 } from '../protocol/index.js';
 import { EventQueue } from './event-queue.js';
-import type { JobEvent } from './job-event.js';
+import type { JobEvent } from '../protocol/job-event.js';
 import type { ClientLimits } from './limits.js';
 
 /** One stream of a job. */

@@ -6,7 +6,7 @@
  * (N2) A job stays as long as it or one of its descendants is live; then it is forgotten.
  */
 import type { ArcpError, Envelope, JobId } from '../protocol/index.js';
-import { isTerminal, type JobEvent } from './job-event.js';
+import { isTerminal, type JobEvent } from '../protocol/job-event.js';
 import { Job, type JobHost } from './job.js';
 
 interface Node {

@@ -9,7 +9,7 @@ import { ArcpError, type JobId, type Payload, type StreamKind } from '../protoco
 import type { Clock } from '../clock.js';
 import type { InputOptions, JobInput } from './job-input.js';
 import { StreamReader, type JobStream, type StreamHost } from './job-streams.js';
-import { isTerminal, type JobEvent, type TerminalEvent } from './job-event.js';
+import { isTerminal, type JobEvent, type TerminalEvent } from '../protocol/job-event.js';
 import { JobEvents } from './job-events.js';
 import type { ClientLimits } from './limits.js';
 import { isRequest, type Question } from './question.js';

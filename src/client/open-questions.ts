@@ -4,7 +4,7 @@
  * (O1) A question is told once, and forgotten with its answer or with its job.
  */
 import type { JobId } from '../protocol/index.js';
-import { isTerminal, type JobEvent } from './job-event.js';
+import { isTerminal, type JobEvent } from '../protocol/job-event.js';
 import { isQuestionEnd, isRequest, Question, type QuestionRequest, type SendAnswer } from './question.js';
 
 export class OpenQuestions {

@@ -36,7 +36,7 @@ import {
 } from './command.js';
 import { Connection, type ConnectionOwner, type ConnectionSettings } from './connection.js';
 import { currentToken, type ResumePoint } from './handshake.js';
-import { isJobEvent, isTerminalType } from './job-event.js';
+import { isJobEvent, isTerminalType } from '../protocol/job-event.js';
 import { JobInput, readEcho, type InputOptions } from './job-input.js';
 import { JobTree } from './job-tree.js';
 import { cancelledError, type CancelOptions, type Job, type JobHost } from './job.js';

@@ -1,6 +1,6 @@
 /** A job that this client watches, whoever started it: a `Job`, as far as its events are told. */
 import type { Payload, StreamKind } from '../protocol/index.js';
-import type { JobEvent } from './job-event.js';
+import type { JobEvent } from '../protocol/job-event.js';
 import type { CancelOptions, Job } from './job.js';
 import type { Question } from './question.js';
 import type { InputOptions, JobInput } from './job-input.js';

@@ -1,19 +1,32 @@
 /** What a running agent sees of the child that it started. */
+import { resultOf } from '../agents/child-result.js';
 import type { ChildJob, ChildOutcome, StreamedResult } from '../agents/agent.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { Payload } from '../protocol/messages.js';
 import { ResultChunkAssembler } from '../protocol/result-chunks.js';
 import type { Store } from '../store/store.js';
+import { ChildEvents } from './child-events.js';
 import type { Ending } from './ending.js';
 import type { Job } from './job.js';
 
 const READ_BATCH = 256;
 
-/** @param cancel stops it, if whoever asks may still do that */
-export function childJob(job: Job, cancel: ChildJob['cancel'], store: Store): ChildJob {
+/**
+ * @param parent which of its attempts has begun the child
+ * @param cancel stops it, if whoever asks may still do that
+ */
+export function childJob(
+  job: Job,
+  parent: { readonly signal: AbortSignal },
+  cancel: ChildJob['cancel'],
+  store: Store,
+): ChildJob {
+  const outcome = job.ended.then((ending) => outcomeOf(job, ending, store));
   return {
     jobId: job.id,
-    outcome: job.ended.then((ending) => outcomeOf(job, ending, store)),
+    outcome,
+    events: new ChildEvents(job, () => parent.signal, store),
+    result: () => resultOf(job.id, outcome),
     cancel,
   };
 }

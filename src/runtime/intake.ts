@@ -199,7 +199,7 @@ export class Intake {
       // An attempt that is over has no say any more: the child may be the next one's by now.
       if (parent.isLive) jobs.run(job)?.stop({ kind: 'cancel', reason });
     };
-    const child = childJob(job, cancel, store);
+    const child = childJob(job, parent, cancel, store);
     const abort = (): void => {
       child.cancel('the delegation was aborted');
     };

@@ -1,59 +1,26 @@
 /** Agents in worker threads (`worker: true`): like the others in all they may do, and stopping nobody when they compute. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Place, ThreadPlaces } from '../../src/agents/thread-places.js';
-import type { Agent, Tool } from '../../src/index.js';
+import type { Agent } from '../../src/index.js';
 import type { FakeClock } from '../../src/testing/index.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { RawClient } from '../runtime/raw-client.js';
+import { load, threadBench, type ThreadBench } from './thread-bench.js';
 
-const ROOT = new URL('../../', import.meta.url);
-
-/** What is used of the built package: a thread loads its agents from there, too. */
-interface Built {
-  createRuntime(options: { agents: readonly Agent[]; tools: readonly Tool[]; authenticators: unknown[] }): {
-    accept(transport: Transport): void;
-    close(): Promise<void>;
-  };
-  anonymous(): unknown;
-}
-
-const load = (path: string): Promise<unknown> => import(/* @vite-ignore */ new URL(path, ROOT).href);
-
+let bench: ThreadBench;
 let threads: readonly Agent[];
-let runtime: ReturnType<Built['createRuntime']>;
 let client: RawClient;
 
 beforeAll(async () => {
-  if (!existsSync(new URL('dist/agents/worker-entry.js', ROOT))) {
-    execFileSync(process.execPath, ['.ci/build.mjs'], { cwd: ROOT });
-  }
-  const built = (await load('dist/index.js')) as Built;
-  const { memoryPair } = (await load('dist/transport/memory.js')) as {
-    memoryPair: () => [Transport, Transport];
-  };
-  const fixture = (await load('test/agents/fixtures/thread-agents.mjs')) as {
-    threads: Agent[];
-    local: Agent;
-    twice: Tool;
-  };
-  threads = fixture.threads;
-  runtime = built.createRuntime({
-    agents: [...fixture.threads, fixture.local],
-    tools: [fixture.twice],
-    authenticators: [built.anonymous()],
-  });
-  const [ours, theirs] = memoryPair();
-  runtime.accept(ours);
-  client = new RawClient(theirs);
-  await client.open(undefined, { extensions: ['arcpx.arcp.human.v1'] });
+  bench = await threadBench();
+  ({ threads, client } = bench);
 }, 60_000);
 
 afterAll(async () => {
-  await runtime.close();
+  await bench.close();
 });
 
 async function run(agent: string, args: unknown = {}, extra: Readonly<Record<string, unknown>> = {}) {
@@ -284,37 +251,6 @@ describe('an agent in a thread', () => {
       payload: { value: ['ArcpError', 'CANCELLED', false] },
     });
   });
-
-  it('delegates, and learns how its children ended', async () => {
-    expect(await run('delegates')).toMatchObject({
-      payload: {
-        value: {
-          size: 5_003,
-          bytes: 5_003,
-          failed: { status: 'failed', code: 'INTERNAL', message: 'from a thread' },
-          local: { status: 'completed', value: { input: 5, when: '1970-01-01T00:00:00.000Z' } },
-          refused: ['ArcpError', 'INVALID_ARGUMENT', false],
-          cancelled: { status: 'cancelled', reason: 'enough' },
-        },
-      },
-    });
-  });
-
-  it('reads the text of a child as it is, byte order mark included', async () => {
-    expect(await run('reads-mark')).toMatchObject({ payload: { value: '\ufefftext' } });
-  });
-
-  it('may leave a refused charge or delegation unheard', async () => {
-    expect(await run('careless')).toMatchObject({ type: 'job.completed', payload: { value: 'done' } });
-  });
-
-  it('delegates to others of its kind, also when parents have all the places', async () => {
-    const jobs = await Promise.all(
-      Array.from({ length: 2 * availableParallelism() + 1 }, () => client.accepted('asks')),
-    );
-    for (const jobId of jobs)
-      expect(await client.terminal(jobId)).toMatchObject({ payload: { value: 'completed' } });
-  }, 30_000);
 
   it('that sends its own heartbeats is not missed while it waits for a place (decision 23)', async () => {
     const { testRuntime } = (await load('dist/testing/index.js')) as {

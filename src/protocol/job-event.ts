@@ -2,13 +2,8 @@
  * Which messages are events of a job: what the message table counts, less what belongs to a subscription (decision 22),
  * and less an `artifact.ref` that answers a command.
  */
-import {
-  ruleFor,
-  type AnyEnvelope,
-  type Envelope,
-  type MESSAGES,
-  type MessageType,
-} from '../protocol/index.js';
+import type { AnyEnvelope, Envelope } from './envelope.js';
+import { ruleFor, type MESSAGES, type MessageType } from './messages.js';
 
 type CountableType = {
   [Type in MessageType]: (typeof MESSAGES)[Type]['countable'] extends true ? Type : never;
