@@ -72,3 +72,12 @@ function streamedResult(log: string, resultId: string, size: number, store: Stor
     text: async () => (await assemble()).finishUtf8(),
   };
 }
+
+/** What the watchers of a job are told when a delegation that they heard of came to nothing: an `event.emit`. */
+export function refusalText(delegateId: string | undefined, target: string, error: unknown): string {
+  const { code, message } = ArcpError.from(error);
+  return JSON.stringify({
+    name: 'agent.delegate.refused',
+    data: { delegate_id: delegateId, target, code, message },
+  });
+}

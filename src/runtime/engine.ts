@@ -47,7 +47,7 @@ import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
 import { ToolTable } from './tool-calls.js';
 import { SubscriptionTable } from './subscriptions.js';
-import { closeBooks, noteSpending } from './tree-account.js';
+import { closeBooks, loseNote } from './tree-account.js';
 import { TRUST } from './trust.js';
 
 export interface EngineOptions {
@@ -156,8 +156,7 @@ export class Engine implements IntakeContext {
       this.dropLogs(logs);
     };
     this.jobs = new JobTable(clock, limits, (jobs) => {
-      if (store.durable) for (const job of jobs) noteSpending(job);
-      drop(jobs.map(({ id }) => id));
+      this.forgetting.forgetJobs(jobs);
     });
     this.streams = new StreamTable(limits);
     this.keys = new IdempotencyKeys(this);
@@ -345,6 +344,7 @@ export class Engine implements IntakeContext {
   #lost(log: EventLog, lost: readonly LogEvent[], error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     this.logger.error({ log: log.id, events: lost.length, reason }, 'the store refused events');
+    for (const event of lost) loseNote(event);
     const failure = new ArcpError('UNAVAILABLE', 'the runtime could not store what happened');
     const job = this.jobs.find(log.id);
     if (job === undefined) {

@@ -8,16 +8,19 @@
  * (F3) The keys of the jobs do without the logs from then on (`idempotency.ts`, D1).
  * (F4) Up to which commit jobs may be missing is kept too: whoever asks for what came after a message is told when not
  *      all of it is there, over restarts.
- * (F5) What the store will not forget now, it is asked to forget again.
+ * (F5) What the store will not forget now, it is asked to forget again. A job of which nobody has noted yet what it had
+ *      spent, as somebody has to (`tree-account.ts`, T2), waits with it.
  */
 import { ArcpError } from '../protocol/errors.js';
 import type { Clock, Timer } from '../clock.js';
 import type { Store } from '../store/store.js';
 import type { IdempotencyKeys } from './idempotency.js';
+import type { Job } from './job.js';
 import type { JobTable } from './job-table.js';
 import type { Journal } from './journal.js';
 import type { Logger } from './logger.js';
 import type { SessionTable } from './session-table.js';
+import { isAccounted, noteSpending } from './tree-account.js';
 
 const BATCH = 1_024;
 const LONGEST_WAIT_MS = 1_000;
@@ -39,6 +42,8 @@ const FORGOTTEN = 'forgotten';
 export class Forgetting {
   readonly #context: ForgettingContext;
   #waiting: string[] = [];
+  /** Those of the jobs whose logs are to go. */
+  readonly #jobs = new Map<string, Job>();
   #timer: Timer | undefined;
   #closed = false;
   /** Of the document of (F4), and what it says. */
@@ -85,6 +90,17 @@ export class Forgetting {
     });
   }
 
+  /** `forget` for the logs of jobs. */
+  forgetJobs(jobs: readonly Job[]): void {
+    if (this.#context.store.durable) {
+      for (const job of jobs) {
+        noteSpending(job);
+        this.#jobs.set(job.id, job);
+      }
+    }
+    this.forget(jobs.map(({ id }) => id));
+  }
+
   forget(logs: readonly string[]): void {
     if (!this.#context.store.durable) {
       this.#drop(logs);
@@ -100,6 +116,7 @@ export class Forgetting {
     this.#closed = true;
     this.#timer?.cancel();
     this.#waiting = [];
+    this.#jobs.clear();
   }
 
   #dropWaiting(): void {
@@ -111,19 +128,38 @@ export class Forgetting {
   }
 
   #drop(logs: readonly string[]): void {
-    const { store, journal, sessions, keys, logger } = this.#context;
-    const drop = async (): Promise<void> => {
-      await journal.flushed();
-      if (store.durable) await Promise.all([this.#note(), sessions.noteBefore(new Set(logs))]);
-      await keys.keepEnds(logs);
-      await store.drop(logs);
-    };
-    drop().catch((error: unknown) => {
+    this.#tryDrop(logs).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      logger.error({ logs: logs.length, reason }, 'the store cannot forget logs');
-      if (this.#closed) return;
-      this.#waiting.push(...logs);
-      this.#timer ??= this.#context.clock.timer(RETRY_MS, () => this.#dropWaiting());
+      this.#context.logger.error({ logs: logs.length, reason }, 'the store cannot forget logs');
+      this.#dropLater(logs);
     });
+  }
+
+  async #tryDrop(logs: readonly string[]): Promise<void> {
+    const { store, journal, sessions, keys } = this.#context;
+    for (const log of logs) {
+      const job = this.#jobs.get(log);
+      if (job !== undefined) noteSpending(job);
+    }
+    await journal.flushed();
+    const free = logs.filter((log) => this.#isFree(log));
+    if (free.length < logs.length) this.#dropLater(logs.filter((log) => !free.includes(log)));
+    if (free.length === 0) return;
+    if (store.durable) await Promise.all([this.#note(), sessions.noteBefore(new Set(free))]);
+    await keys.keepEnds(free);
+    await store.drop(free);
+    for (const log of free) this.#jobs.delete(log);
+  }
+
+  /** (F5) Asked when everything that was appended is committed or lost. */
+  #isFree(log: string): boolean {
+    const job = this.#jobs.get(log);
+    return job === undefined || isAccounted(job);
+  }
+
+  #dropLater(logs: readonly string[]): void {
+    if (this.#closed) return;
+    this.#waiting.push(...logs);
+    this.#timer ??= this.#context.clock.timer(RETRY_MS, () => this.#dropWaiting());
   }
 }

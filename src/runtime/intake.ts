@@ -12,7 +12,7 @@ import { ArcpError } from '../protocol/errors.js';
 import type { Payload } from '../protocol/messages.js';
 import { ON_PARENT_END } from '../protocol/payloads/execution.js';
 import { checkDuration, checkName, checkText, checkWord, jsonText } from './agent-output.js';
-import { childJob } from './delegation.js';
+import { childJob, refusalText } from './delegation.js';
 import type { CredentialTable } from './credentials/credential-table.js';
 import { failed } from './ending.js';
 import type { EngineContext } from './engine-context.js';
@@ -94,7 +94,13 @@ export class Intake {
       const begin = (): void => {
         request.announces?.();
         job.log.numbering = session.outbox;
-        this.begin(prepared, [session.outbox, ...watchers]);
+        try {
+          this.begin(prepared, [session.outbox, ...watchers]);
+        } catch (error) {
+          if (request.announces !== undefined)
+            request.parent?.emitText('event.emit', refusalText(request.delegateId, request.agent, error));
+          throw error;
+        }
       };
       if (key !== undefined) keys.remember(session.identity, key, fingerprint, job);
       if (this.#isToBeProvisioned(session, prepared)) this.#provision(session, request, job, begin);
@@ -269,9 +275,7 @@ export class Intake {
       prepared.job.log.numbering = job.log.numbering;
       this.begin(prepared, outboxesOf(job));
     } catch (error) {
-      const { code, message } = ArcpError.from(error);
-      const data = { delegate_id: delegateId, target, code, message };
-      parent.say('event.emit', JSON.stringify({ name: 'agent.delegate.refused', data }));
+      parent.say('event.emit', refusalText(delegateId, target, error));
       throw error;
     }
     if (key !== undefined) job.delegated.set(key, prepared.job);

@@ -3,7 +3,8 @@
  *
  * (T1) A charge and a raise are events of the job that they were made by, and a restart counts them again.
  * (T2) A log may be forgotten before the tree ends (L7). Before it is, the log of the closest job above that stands
- *      notes what its job had spent and been given; where both are still there after a crash, the job's own log counts.
+ *      notes what its job had spent and been given; where both are still there after a crash, the job's own log counts. A
+ *      note that the store loses counts for nothing, and the log stays until another one is kept (`forgetting.ts`, F5).
  * (T3) A job that has ended can note nothing any more. So one that ends while jobs below it live on, or after its own heir,
  *      notes before its end what it is the heir of; and what ends below it later is not forgotten as long as it stands.
  */
@@ -18,6 +19,7 @@ import {
 import type { Payload } from '../protocol/messages.js';
 import type { StoredRecord } from '../store/store.js';
 import { BUDGET_WARNING, COST_REMAINING } from './cost-metric.js';
+import type { LogEvent } from './event-log.js';
 import type { Job } from './job.js';
 import { raiseIn } from './questions/permissions.js';
 
@@ -28,6 +30,22 @@ interface Spent {
   readonly job_id: string;
   readonly spent: readonly string[];
   readonly raised: readonly string[];
+}
+
+/** What was noted of a job by an event of its heir. */
+interface Note {
+  readonly job: Job;
+  readonly heir: Job;
+  readonly spent: Budget;
+  readonly raised: Budget;
+}
+
+/** By the events that say them. */
+const NOTES = new WeakMap<LogEvent, Note>();
+
+/** (T2) Whether nobody will miss the job's log: what it has spent is noted, or nobody is there who had to know. */
+export function isAccounted(job: Job): boolean {
+  return job.isBooked || job.heir === undefined;
 }
 
 /** (T2) The job's log is about to be forgotten. */
@@ -50,7 +68,21 @@ function book(job: Job, heir: Job): void {
   if (spent.size === 0 && raised.size === 0) return;
   inherit(heir, spent, raised);
   const data: Spent = { job_id: job.id, spent: formatBudget(spent), raised: formatBudget(raised) };
-  heir.emitText('event.emit', JSON.stringify({ name: TREE_SPENT, data }));
+  const event = heir.emitText('event.emit', JSON.stringify({ name: TREE_SPENT, data }));
+  NOTES.set(event, { job, heir, spent, raised });
+}
+
+/** (T2) The store has lost an event: where it was a note, that was never made. */
+export function loseNote(event: LogEvent): void {
+  const note = NOTES.get(event);
+  if (note === undefined) return;
+  const { job, heir, spent, raised } = note;
+  job.isBooked = false;
+  inherit(heir, negative(spent), negative(raised));
+}
+
+function negative(amounts: Budget): Budget {
+  return new Map([...amounts].map(([currency, amount]) => [currency, -amount]));
 }
 
 /** When the heir is forgotten in turn, it notes that as its own. */

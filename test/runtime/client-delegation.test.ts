@@ -88,6 +88,33 @@ describe('agent.delegate from a client (decision 5)', () => {
     }
   });
 
+  it('that its launch budget does not cover is refused, and who heard of it hears of that', async () => {
+    await using test = bench({ agents: [forever] });
+    const [owner, other] = [await test.open(), await test.open()];
+    const job_id = await owner.accepted('forever', {}, { payload: { cost_budget: ['launches:1'] } });
+    const send = () => other.send('agent.delegate', { target: 'forever', task: 't' }, { job_id });
+    send();
+    await other.next('job.accepted');
+    const refused = send();
+    expect(await other.next('job.failed')).toMatchObject({
+      correlation_id: refused,
+      payload: { code: 'BUDGET_EXHAUSTED' },
+    });
+    await test.clock.settle();
+    expect(owner.seen('event.emit').slice(-2)).toMatchObject([
+      { job_id, payload: { name: 'agent.delegate', data: { delegate_id: refused } } },
+      {
+        job_id,
+        payload: {
+          name: 'agent.delegate.refused',
+          data: { delegate_id: refused, target: 'forever', code: 'BUDGET_EXHAUSTED' },
+        },
+      },
+    ]);
+    expect(owner.story(job_id).at(-1)).toBe('event.emit');
+    expect(owner.seen('job.accepted')).toHaveLength(2);
+  });
+
   it('is refused by a job that is ending: no child is born that nobody would stop', async () => {
     const deaf = agentNamed('deaf', () => new Promise(() => undefined));
     const father = agentNamed('father', async (ctx) => {
