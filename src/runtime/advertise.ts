@@ -21,7 +21,7 @@ export function advertise(inventory: Inventory, runtime: Advertiser): Capabiliti
     binary_streams: true,
     agent_handoff: runtime.carrier !== undefined,
     human_input: true,
-    model_use: false,
+    model_use: true,
     provisioned_credentials: runtime.credentials.isConfigured,
     artifacts: true,
     subscriptions: true,

@@ -21,9 +21,7 @@ function puppet() {
 const fast = defineAgent({ name: 'fast', version: '1.0.0', run: () => 'done' });
 const fast2 = defineAgent({ name: 'fast', version: '2.0.0', default: true, run: () => 'done' });
 
-const withoutModels = DRAFT_FEATURES.filter(
-  (feature) => feature !== 'model.use' && feature !== 'provisioned_credentials',
-);
+const withoutCredentials = DRAFT_FEATURES.filter((feature) => feature !== 'provisioned_credentials');
 
 describe('a hello', () => {
   it('is welcomed with what both sides have, the agents, and a way to come back', async () => {
@@ -37,7 +35,7 @@ describe('a hello', () => {
       heartbeat_interval_sec: 30,
       capabilities: {
         encodings: ['json'],
-        features: withoutModels,
+        features: withoutCredentials,
         agents: [{ name: 'fast', versions: ['1.0.0', '2.0.0'], default: '2.0.0' }],
       },
     });
@@ -119,7 +117,7 @@ describe('a resume', () => {
       const welcome = await second.resume(first, 1, by);
       expect(welcome.session_id).toBe(first.sessionId);
       expect(welcome.payload.resume_token).not.toBe(first.resumeToken);
-      expect(welcome.payload.capabilities.features).toEqual(withoutModels);
+      expect(welcome.payload.capabilities.features).toEqual(withoutCredentials);
       say('live');
       second.send('job.cancel', {}, { job_id: jobId });
       await second.terminal(jobId);

@@ -6,11 +6,9 @@ import type { Engine } from '../../runtime/engine.js';
 
 /** What this runtime has of the draft. */
 export function ourFeatures(engine: Engine): DraftFeature[] {
-  const { model_use, provisioned_credentials } = advertise([], engine);
+  const { provisioned_credentials } = advertise([], engine);
   return DRAFT_FEATURES.filter(
-    (feature) =>
-      (feature !== 'model.use' || model_use === true) &&
-      (feature !== 'provisioned_credentials' || provisioned_credentials === true),
+    (feature) => feature !== 'provisioned_credentials' || provisioned_credentials === true,
   );
 }
 
