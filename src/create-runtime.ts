@@ -74,6 +74,8 @@ export interface RuntimeOptions {
 export interface Runtime {
   /** Hosts one more agent. Throws ALREADY_EXISTS for a `name@version` that is hosted already. */
   register(agent: Agent): void;
+  /** Hosts it no more; its jobs go on. */
+  unregister(agent: Agent): void;
   /** What is advertised to clients. */
   inventory(): Inventory;
   /**
@@ -144,19 +146,23 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
       remote: options.unleased?.remote === 'everything' ? 'allow' : 'refuse',
     },
   });
-  const agents: Agent[] = [];
+  const agents = new Set<Agent>();
   const register = (agent: Agent): void => {
     engine.registry.register(agent);
-    agents.push(agent);
+    agents.add(agent);
   };
   const closeAgents = async (): Promise<void> => {
-    await Promise.all(agents.map(async (agent) => agent.process?.close()));
+    await Promise.all([...agents].map(async (agent) => agent.process?.close()));
   };
   for (const agent of options.agents ?? []) register(agent);
   if (handoff.length > 0) engine.registry.register(handoffAgent);
   for (const tool of options.tools ?? []) engine.tools.register(tool);
   return {
     register,
+    unregister: (agent) => {
+      agents.delete(agent);
+      engine.registry.unregister(agent);
+    },
     inventory: () => engine.registry.inventory(),
     recover: () => engine.recover(),
     accept: (transport, from) => {

@@ -19,6 +19,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   conformance: ['protocol', 'agents', 'client', 'runtime'],
   documents: ['protocol'],
   fleet: ['protocol', 'documents', 'store', 'runtime', 'client'],
+  /** What the SDK of MCP needs is loaded where it is used. */
+  mcp: ['protocol', 'agents', 'runtime'],
   '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners', 'handoff'],
   testing: ['protocol', 'transport', 'runtime', 'client', '.'],
   cli: [
@@ -31,6 +33,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'client',
     'conformance',
     'fleet',
+    'mcp',
     '.',
   ],
 };

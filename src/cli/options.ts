@@ -13,6 +13,8 @@ import {
   isTrustLevel,
   TRUST_LEVELS,
 } from '../protocol/index.js';
+import type { McpCommand } from '../mcp/connection.js';
+import { isServerName } from '../mcp/names.js';
 import { EXIT } from './exit-codes.js';
 import { Failure } from './failure.js';
 import type { HandoffTarget, PrincipalTrust, ProcessSetting } from './serving/settings.js';
@@ -186,4 +188,21 @@ export function parseOrigin(text: string): string {
     throw new InvalidArgumentError('expected an origin such as https://app.example, without a path');
   }
   return origin;
+}
+
+/** `name=command`. */
+export function parseMcp(text: string): McpCommand {
+  const equals = text.indexOf('=');
+  const name = text.slice(0, Math.max(0, equals));
+  if (!isServerName(name)) {
+    throw new InvalidArgumentError(
+      "expected name=command, the name of a-z 0-9 _ -, e.g. 'docs=npx docs-server'",
+    );
+  }
+  try {
+    const [command = '', ...args] = wordsOf(text.slice(equals + 1));
+    return { name, command, args };
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { createRuntime, type Runtime } from '../index.js';
 import { TRUST_LEVELS } from '../protocol/index.js';
+import type { McpCommand } from '../mcp/connection.js';
 import { mistaken } from './config.js';
 import { findConfig, loadConfig } from './config/load.js';
 import { mergeSettings, settingsOf } from './config/settings.js';
@@ -14,6 +15,7 @@ import {
   parseDuration,
   parseHandoffTarget,
   parseHttpUrl,
+  parseMcp,
   parseOrigin,
   parsePort,
   parseCount,
@@ -23,7 +25,15 @@ import {
 import { problemLine } from './problem-lines.js';
 import { accessOf } from './serving/access.js';
 import { announce, tell, warn } from './serving/announce.js';
-import { bind, handoffTargets, hostedAgents, keepToken, openStore, provisioner } from './serving/host.js';
+import {
+  bind,
+  handoffTargets,
+  hostedAgents,
+  keepToken,
+  mcpServers,
+  openStore,
+  provisioner,
+} from './serving/host.js';
 import { keepSchedules } from './serving/schedules.js';
 import {
   DEFAULT_SETTINGS,
@@ -47,6 +57,7 @@ interface ServeOptions {
   readonly agentRead?: readonly string[];
   readonly agentEnv?: readonly string[];
   readonly trustAgent?: readonly string[];
+  readonly mcp?: readonly McpCommand[];
   readonly conformance?: true;
   readonly store: 'memory' | 'sqlite';
   readonly data: string;
@@ -89,6 +100,11 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
       '--trust-agent <name@version>',
       'let jobs of this one do everything where they have no lease; may be repeated',
       collect(asIs),
+    )
+    .option(
+      '--mcp <name=command>',
+      'an MCP server (stdio) whose tools are hosted as agents name.tool; may be repeated',
+      collect(parseMcp),
     )
     .option('--conformance', 'host the conformance agents too')
     .addOption(
@@ -190,6 +206,7 @@ function givenSettings(
     processReads: options.agentRead ?? [],
     processEnv: options.agentEnv ?? [],
     trustedProcesses: options.trustAgent ?? [],
+    mcp: options.mcp ?? [],
     tokens: options.token ?? [],
     tokenFiles: options.tokenFile ?? [],
     trust: options.trust ?? [],
@@ -218,12 +235,13 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     hosts: settings.hosts,
     logger,
   });
-  await closedOnFailure(runtime, keepSchedules(runtime, settings, access));
+  const servers = await closedOnFailure(runtime, () => mcpServers(settings, runtime, logger));
+  await closedOnFailure(runtime, () => keepSchedules(runtime, settings, access));
   const server = await bind(runtime, settings);
   const { made } = access;
   const tokenFile = made === undefined ? undefined : keepToken(statePath(server.port, env), made);
   announce(server, runtime.fingerprint, tokenFile, settings);
-  warn(settings, agents.length);
+  warn(settings, runtime.inventory().length);
   files.follow(() => {
     try {
       logger.info({ tokens: access.refresh() }, 'the token files were read again');
@@ -241,13 +259,14 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     'draining: running jobs may end; Ctrl-C stops at once',
   );
   await server.drain(settings.drain);
+  await Promise.all(servers.map((one) => one.close()));
   tell(settings, { event: 'stopped' }, 'stopped');
   return EXIT.completed;
 }
 
-async function closedOnFailure(runtime: Runtime, step: Promise<void>): Promise<void> {
+async function closedOnFailure<T>(runtime: Runtime, step: () => Promise<T>): Promise<T> {
   try {
-    await step;
+    return await step();
   } catch (error) {
     await runtime.close();
     throw error;

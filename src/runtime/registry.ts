@@ -50,6 +50,11 @@ export class AgentRegistry {
     this.#onChange();
   }
 
+  /** Hosts it no more; its jobs go on. Does nothing where another agent has taken its place. */
+  unregister(agent: Agent): void {
+    if (this.#agents.get(agent.name)?.versions.get(agent.version) === agent) this.list(agent, false);
+  }
+
   /** The rich inventory, in the order of registration. */
   inventory(): Inventory {
     this.#inventory ??= [...this.#agents.values()].map(({ entry }) => entry);

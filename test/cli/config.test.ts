@@ -8,7 +8,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkConfig } from '../../src/cli/config/check.js';
 import { findConfig, loadConfig } from '../../src/cli/config/load.js';
 import { mergeSettings, settingsOf } from '../../src/cli/config/settings.js';
+import { connect } from '../../src/client/index.js';
+import { accessOf } from '../../src/cli/serving/access.js';
+import { keepSchedules } from '../../src/cli/serving/schedules.js';
 import { DEFAULT_SETTINGS } from '../../src/cli/serving/settings.js';
+import { createRuntime, sqliteStore } from '../../src/index.js';
+import { memoryPair } from '../../src/transport/memory.js';
+import type { Transport } from '../../src/transport/transport.js';
 import { LIMITS } from '../../src/runtime/limits.js';
 import { arcp, jsonLines, serve, type Arcp, type Serving } from './arcp.js';
 
@@ -45,11 +51,6 @@ async function serving(args: readonly string[], env: NodeJS.ProcessEnv): Promise
   return server;
 }
 
-async function stopped(server: Serving): Promise<void> {
-  server.arcp.signal('SIGTERM');
-  expect((await server.arcp.ended()).code).toBe(0);
-}
-
 const AGENTS = fileURLToPath(new URL('../../examples/agents/index.mjs', import.meta.url));
 
 describe('a config file', () => {
@@ -60,7 +61,12 @@ describe('a config file', () => {
       $schema: 'https://example.com/schema.json',
       host: '::1',
       port: 0,
-      agents: [{ module: 'agents.mjs' }],
+      agents: [
+        { module: 'agents.mjs' },
+        { mcp: 'docs', command: ['npx', 'docs'], env: ['DOCS_KEY'] },
+        { process: 'wc@1.0.0', command: ['wc'], trusted: true },
+      ],
+      process: { pool: 2, reads: ['shared'], env: ['DOCS_KEY'] },
       conformance: true,
       store: 'sqlite',
       data: 'data',
@@ -70,6 +76,7 @@ describe('a config file', () => {
       trust: { ada: 'privileged', anonymous: 'untrusted' },
       hosts: ['ada'],
       limits: { maxFrameBytes: '2MiB', helloTimeoutMs: '1.5s', maxNesting: 20, ackWindow: 0 },
+      handoffs: [{ name: 'east', url: 'wss://east.example', fingerprint: `sha256:${'0'.repeat(64)}` }],
       origins: ['https://app.example'],
       credentials: { gateway: 'https://keys.example', env: 'GATEWAY_KEY' },
       schedules: [
@@ -78,12 +85,22 @@ describe('a config file', () => {
       drain: '5s',
       log: 'debug',
     });
-    const { config, problems } = await loadConfig(path, { ARCP_TOKEN_ADA: 'x', GATEWAY_KEY: 'y' });
+    const { config, problems } = await loadConfig(path, {
+      ARCP_TOKEN_ADA: 'x',
+      GATEWAY_KEY: 'y',
+      DOCS_KEY: 'z',
+    });
     expect(problems).toEqual([]);
     expect(config && settingsOf(config, folder)).toEqual({
       host: '::1',
       port: 0,
       agents: [join(folder, 'agents.mjs')],
+      processes: [{ name: 'wc', version: '1.0.0', command: ['wc'] }],
+      trustedProcesses: ['wc@1.0.0'],
+      pool: 2,
+      processReads: [join(folder, 'shared')],
+      processEnv: ['DOCS_KEY'],
+      mcp: [{ name: 'docs', command: 'npx', args: ['docs'], env: ['DOCS_KEY'], cwd: folder }],
       conformance: true,
       store: 'sqlite',
       data: join(folder, 'data'),
@@ -97,6 +114,7 @@ describe('a config file', () => {
       ],
       hosts: ['ada'],
       limits: { maxFrameBytes: 2_097_152, helloTimeoutMs: 1_500, maxNesting: 20, ackWindow: 0 },
+      handoffs: [{ name: 'east', url: 'wss://east.example', fingerprint: `sha256:${'0'.repeat(64)}` }],
       origins: ['https://app.example'],
       gateway: { url: 'https://keys.example', keyEnv: 'GATEWAY_KEY' },
       schedules: [
@@ -155,6 +173,16 @@ describe('mistakes', () => {
     [{ agents: [{ module: 'no.mjs' }] }, 'error: agents[0].module: there is no such module'],
     [{ agents: [{ module: 'a.ts' }] }, 'error: agents[0].module: expected a .js or .mjs module'],
     [{ agents: ['a.mjs'] }, 'error: agents[0]: expected an object such as {"module": "agents.mjs"}'],
+    [{ agents: [{ mcp: 'docs' }] }, 'error: agents[0]: expected a command'],
+    [{ agents: [{ mcp: 'a.b', command: ['x'] }] }, 'error: agents[0].mcp: expected 1 to 64 of a-z 0-9 _ -'],
+    [
+      { agents: [{ mcp: 'a', command: ['x'], env: ['sk-abcdefghijklmnop1234'] }] },
+      'error: agents[0].env[0]: expected the name of an environment variable in capitals, such as ARCP_TOKEN_ADA, and not a secret itself',
+    ],
+    [
+      { agents: [{ module: 'a.mjs', mcp: 'b' }] },
+      'error: agents[0]: expected one of module, mcp and process',
+    ],
     [{ agents: 'a.mjs' }, 'error: agents: expected a list such as [{"module": "agents.mjs"}]'],
     [
       { limits: { maxFramBytes: 1 } },
@@ -175,6 +203,10 @@ describe('mistakes', () => {
     [
       { store: 'memory', data: 'x' },
       'warning: store: memory keeps nothing: data and durability mean nothing',
+    ],
+    [
+      { handoffs: [{ name: 'east', url: 'wss://east.example', fingerprint: 'x' }] },
+      'error: handoffs[0]: expected a name of a-z 0-9 _ - and a fingerprint, sha256:…',
     ],
     [{ drain: 'soon' }, 'error: drain: expected a duration such as "30s", or milliseconds'],
     [
@@ -311,6 +343,24 @@ describe('arcp serve', () => {
     expect((await arcp(large, { ARCP_TOKEN: 'ada-secret' })).code).not.toBe(0);
   });
 
+  it('hosts the tools of MCP servers, of its file and of its command line', async () => {
+    const fixture = fileURLToPath(new URL('../mcp/fixtures/server.mjs', import.meta.url));
+    const agents = [{ mcp: 'one', command: [process.execPath, fixture] }];
+    const path = file('arcp.config.json', { ...TOKENS, agents });
+    const two = `two=${process.execPath} ${fixture}`;
+    const { url } = await serving(['--config', path, '--mcp', two], ENV);
+    const { stdout } = await arcp(['agents', '--url', url], { ARCP_TOKEN: 'ada-secret' });
+    expect(stdout).toMatch(/^one\.check +1\.2\.3$/m);
+    expect(stdout).toMatch(/^two\.check +1\.2\.3$/m);
+  });
+
+  it('does not start when an MCP server does not', async () => {
+    const dead = `dead=${process.execPath} -e "console.error('no key');process.exit(1)"`;
+    const { code, stderr, stdout } = await arcp(['serve', '--port', '0', '--mcp', dead]);
+    expect(stderr).toMatch(/MCP server dead does not start: .*printed last: no key\n +next: try it alone/);
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
   it('does not start with a file that has mistakes, and tells them', async () => {
     const path = file('arcp.config.json', { prot: 1 });
     const { code, stderr, stdout } = await arcp(['serve', '--port', '0', '--config', path]);
@@ -325,40 +375,47 @@ describe('arcp serve', () => {
     expect(stderr).toContain('the token of ada is not in ARCP_TOKEN_ADA');
     expect(code).toBe(2);
   });
+});
 
-  it('keeps the schedules of its file, each once over restarts, and ends those that are gone from it', async () => {
+describe('the schedules of a config file', () => {
+  it('are there once over restarts, and those that are gone from it end', async () => {
     const schedule = (name: string, agent: string) => ({
       name,
       principal: 'ada',
       agent,
       every: 'FREQ=DAILY',
     });
-    const args = [
-      '--conformance',
-      '--data',
-      join(folder, 'data'),
-      '--config',
-      join(folder, 'arcp.config.json'),
-    ];
     const lives: string[][] = [];
     for (const schedules of [
       [schedule('a', 'echo'), schedule('b', 'echo')],
       [schedule('a', 'echo'), schedule('b', 'echo')],
       [schedule('b', 'sleep'), schedule('c', 'echo')],
     ]) {
-      file('arcp.config.json', { ...TOKENS, schedules });
-      const server = await serving(args, ENV);
-      const { stdout } = await arcp(['schedules', '--json', '--url', server.url], {
-        ARCP_TOKEN: 'ada-secret',
-      });
-      const active = jsonLines(stdout).filter(({ status }) => status === 'active');
-      lives.push(active.map((one) => `${String(one['schedule_id'])} ${String(one['agent'])}`));
-      await stopped(server);
+      const settings = { ...DEFAULT_SETTINGS, schedules, tokens: [{ secret: 's', principal: 'ada' }] };
+      const access = accessOf(settings, {});
+      const store = sqliteStore({ folder: join(folder, 'data') });
+      const runtime = createRuntime({ store, authenticators: access.authenticators });
+      await keepSchedules(runtime, settings, access);
+      const dial = (): Promise<Transport> => {
+        const [here, there] = memoryPair();
+        runtime.accept(there);
+        return Promise.resolve(here);
+      };
+      const client = await connect('memory:', { token: 's', dial });
+      // A schedule of a client's own is left alone.
+      await client.schedule('echo', {}, { every: 'FREQ=WEEKLY' }, { idempotencyKey: 'mine' });
+      const active: string[] = [];
+      for await (const { schedule_id, status, agent } of client.schedules()) {
+        if (status === 'active') active.push(`${schedule_id} ${agent}`);
+      }
+      lives.push(active.sort());
+      await client.close();
+      await runtime.close();
     }
-    const [first, second, third] = lives;
-    expect(first).toHaveLength(2);
+    const [first = [], second, third = []] = lives;
+    expect(first).toHaveLength(3);
     expect(second).toEqual(first);
-    expect(third?.map((line) => line.split(' ')[1])).toEqual(['sleep', 'echo']);
-    expect(third?.filter((line) => first?.includes(line))).toEqual([]);
+    expect(third.map((line) => line.split(' ')[1]).sort()).toEqual(['echo', 'echo', 'sleep']);
+    expect(third.filter((line) => first.includes(line))).toHaveLength(1);
   });
 });

@@ -6,6 +6,7 @@ import {
   parseArgument,
   parseBudgetOption,
   parseDuration,
+  parseMcp,
   parseOrigin,
   parsePort,
   parseTrust,
@@ -152,5 +153,19 @@ describe('an origin', () => {
 
   it('is scheme, host and port', () => {
     expect(parseOrigin('http://localhost:3000')).toBe('http://localhost:3000');
+  });
+});
+
+describe('--mcp', () => {
+  it('takes a name and a command, in words as a shell has them', () => {
+    expect(parseMcp(`docs=npx -y "docs server" 'it''s' a\\ b ""`)).toEqual({
+      name: 'docs',
+      command: 'npx',
+      args: ['-y', 'docs server', 'its', 'a b', ''],
+    });
+  });
+
+  it.each(['docs', '=x', 'a.b=x', 'docs=', 'docs=  ', 'docs="x'])('refuses %j', (text) => {
+    expect(() => parseMcp(text)).toThrow(InvalidArgumentError);
   });
 });

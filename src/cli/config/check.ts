@@ -64,14 +64,22 @@ function unknownKey(key: string, path: readonly PropertyKey[]): string {
 
 /** What one value alone does not show. */
 function rules(config: Config, folder: string, env: NodeJS.ProcessEnv, problems: Problems): void {
-  for (const [index, { module }] of (config.agents ?? []).entries()) {
-    const fault = moduleFault(resolve(folder, module));
+  const agents = config.agents ?? [];
+  for (const [index, { module, env: names = [] }] of agents.entries()) {
+    const fault = module === undefined ? undefined : moduleFault(resolve(folder, module));
     if (fault !== undefined) problems.error(['agents', index, 'module'], fault);
+    for (const [at, name] of names.entries()) warnIfUnset(name, ['agents', index, 'env', at], env, problems);
   }
   repeated(
-    (config.agents ?? []).map(({ module }) => resolve(folder, module)),
+    agents.map(({ module }) => (module === undefined ? undefined : resolve(folder, module))),
     (index) => problems.error(['agents', index, 'module'], 'this module is named twice'),
   );
+  repeated(
+    agents.map(({ mcp }) => mcp),
+    (index) => problems.error(['agents', index, 'mcp'], 'another MCP server has this name'),
+  );
+  for (const [at, name] of (config.process?.env ?? []).entries())
+    warnIfUnset(name, ['process', 'env', at], env, problems);
   for (const [index, token] of (config.tokens ?? []).entries()) {
     if (token.file !== undefined && !isFile(resolve(folder, token.file)))
       problems.error(['tokens', index, 'file'], 'there is no such file');
@@ -107,6 +115,8 @@ function warnIfUnset(
   if (name !== undefined && (env[name] ?? '') === '') problems.warning(path, `${name} is not set here`);
 }
 
-function repeated(values: readonly string[], tell: (index: number) => void): void {
-  for (const [index, value] of values.entries()) if (values.indexOf(value) < index) tell(index);
+function repeated(values: readonly (string | undefined)[], tell: (index: number) => void): void {
+  for (const [index, value] of values.entries()) {
+    if (value !== undefined && values.indexOf(value) < index) tell(index);
+  }
 }

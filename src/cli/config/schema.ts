@@ -3,11 +3,12 @@
  * A key that it does not have is a mistake. Paths are meant from the file's own folder.
  */
 import * as z from 'zod';
-import { parseAgentRef, parseBudget, TRUST_LEVELS } from '../../protocol/index.js';
+import { ArcpError, parseAgentRef, parseBudget, TRUST_LEVELS } from '../../protocol/index.js';
 import { LIMITS, type LimitName } from '../../runtime/limits.js';
 import { Recurrence } from '../../runtime/recurrence.js';
+import { isServerName } from '../../mcp/names.js';
 import { LOG_LEVELS } from '../logging.js';
-import { parseHttpUrl, parseOrigin } from '../options.js';
+import { parseHandoffTarget, parseHttpUrl, parseOrigin, parseUrl } from '../options.js';
 import { variable } from './secrets.js';
 import { duration, limit, readAs } from './units.js';
 
@@ -28,13 +29,41 @@ function checked(read: (text: string) => unknown) {
 const oneOf = <const Words extends readonly [string, ...string[]]>(choices: Words) =>
   z.enum(choices, `expected one of ${choices.join(', ')}`);
 
-const agent = z.strictObject(
-  {
-    /** A `.js` or `.mjs` file that exports agents. */
-    module: words,
-  },
-  'expected an object such as {"module": "agents.mjs"}',
-);
+const agent = z
+  .strictObject(
+    {
+      /** A `.js` or `.mjs` file that exports agents. */
+      module: words.optional(),
+      /** The name of an MCP server, whose tools are agents `NAME.tool`. */
+      mcp: words.refine(isServerName, 'expected 1 to 64 of a-z 0-9 _ -').optional(),
+      /** `NAME@VERSION` of an agent that is a process. */
+      process: checked(readPinned).optional(),
+      /** Whether jobs of the process may do everything where they have no lease. */
+      trusted: flag.optional(),
+      /** What starts an MCP server, in the file's folder, or a process; in words. */
+      command: z.array(words, 'expected a list of words').min(1, 'expected a program').optional(),
+      /** Environment variables that it gets, by name. */
+      env: z.array(variable, 'expected a list of names').optional(),
+    },
+    'expected an object such as {"module": "agents.mjs"}',
+  )
+  .superRefine(({ module, mcp, process, command, env, trusted }, ctx) => {
+    const wrong = (message: string): void => {
+      ctx.addIssue({ code: 'custom', message });
+    };
+    if ([module, mcp, process].filter((one) => one !== undefined).length !== 1)
+      wrong('expected one of module, mcp and process');
+    if (module === undefined && command === undefined) wrong('expected a command');
+    if (module !== undefined && command !== undefined) wrong('a module has no command');
+    if (mcp === undefined && env !== undefined) wrong('env is of mcp; that of processes is process.env');
+    if (process === undefined && trusted !== undefined) wrong('trusted is of process');
+  });
+
+/** @throws ArcpError for a reference that pins no version */
+function readPinned(text: string): void {
+  if (parseAgentRef(text).version === undefined)
+    throw new ArcpError('INVALID_ARGUMENT', 'expected a version: NAME@VERSION');
+}
 
 const token = z
   .strictObject({
@@ -53,6 +82,22 @@ const token = z
     if (env !== undefined && principal === undefined) wrong('expected a principal for whom env stands');
     if (file !== undefined && principal !== undefined)
       wrong('the file says itself whom its tokens stand for');
+  });
+
+const handoff = z
+  .strictObject({
+    /** Its token is taken from `ARCP_HANDOFF_TOKEN_NAME`. */
+    name: words,
+    url: checked(parseUrl),
+    fingerprint: words,
+  })
+  .transform(({ name, url, fingerprint }, ctx) => {
+    try {
+      return parseHandoffTarget(`${name}=${url},${fingerprint}`);
+    } catch {
+      ctx.addIssue({ code: 'custom', message: 'expected a name of a-z 0-9 _ - and a fingerprint, sha256:…' });
+      return z.NEVER;
+    }
   });
 
 const schedule = z.strictObject({
@@ -92,6 +137,21 @@ export const configSchema = z.strictObject({
     'a port from 0 to 65535; 0 picks a free one',
   ).optional(),
   agents: z.array(agent, 'expected a list such as [{"module": "agents.mjs"}]').optional(),
+  /** What all agents that are processes have. */
+  process: z
+    .strictObject({
+      /** How many of each may wait for another job. */
+      pool: readAs<number>(
+        (value) =>
+          Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 9_999 ? Number(value) : undefined,
+        'a whole number up to 9999',
+      ).optional(),
+      /** Paths that they may read beside. */
+      reads: z.array(words, 'expected a list of paths').optional(),
+      /** Environment variables that they get, by name. */
+      env: z.array(variable, 'expected a list of names').optional(),
+    })
+    .optional(),
   conformance: flag.optional(),
   store: oneOf(['sqlite', 'memory']).optional(),
   data: words.optional(),
@@ -105,6 +165,8 @@ export const configSchema = z.strictObject({
   /** Principals whose sessions may host agents. */
   hosts: z.array(words, 'expected a list of principals').optional(),
   limits: limits.optional(),
+  /** Runtimes that jobs may be handed over to. */
+  handoffs: z.array(handoff, 'expected a list of runtimes').optional(),
   /** Web pages that may connect. */
   origins: z.array(checked(parseOrigin), 'expected a list of origins').optional(),
   credentials: z

@@ -1,5 +1,6 @@
 /** From what a config file says to what `arcp serve` does. */
 import { resolve } from 'node:path';
+import { parseAgentRef } from '../../protocol/index.js';
 import { GATEWAY_KEY, type ServeSettings } from '../serving/settings.js';
 import type { Config } from './schema.js';
 
@@ -9,7 +10,19 @@ export function settingsOf(config: Config, folder: string): Partial<ServeSetting
   const tokens = config.tokens ?? [];
   const given = {
     ...{ host, port, conformance, store, durability, anonymous, drain, limits },
-    agents: config.agents?.map(({ module }) => resolve(folder, module)),
+    agents: config.agents?.flatMap(({ module }) => (module === undefined ? [] : [resolve(folder, module)])),
+    mcp: config.agents?.flatMap(({ mcp, command: [command, ...args] = [], env }) =>
+      mcp === undefined || command === undefined ? [] : [{ name: mcp, command, args, env, cwd: folder }],
+    ),
+    processes: config.agents?.flatMap(({ process, command = [] }) =>
+      process === undefined ? [] : [{ ...pinned(process), command }],
+    ),
+    trustedProcesses: config.agents?.flatMap(({ process, trusted }) =>
+      process !== undefined && trusted === true ? [process] : [],
+    ),
+    pool: config.process?.pool,
+    processReads: config.process?.reads?.map((path) => resolve(folder, path)),
+    processEnv: config.process?.env,
     data: config.data === undefined ? undefined : resolve(folder, config.data),
     envTokens: tokens.flatMap(({ env, principal }) =>
       env === undefined || principal === undefined ? [] : [{ env, principal }],
@@ -21,11 +34,17 @@ export function settingsOf(config: Config, folder: string): Partial<ServeSetting
         : { url: config.credentials.gateway, keyEnv: config.credentials.env ?? GATEWAY_KEY },
     trust: config.trust === undefined ? undefined : Object.entries(config.trust),
     hosts: config.hosts,
+    handoffs: config.handoffs,
     origins: config.origins,
     schedules: config.schedules,
     logLevel: config.log,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function pinned(ref: string): { name: string; version: string } {
+  const { name, version = '' } = parseAgentRef(ref);
+  return { name, version };
 }
 
 /** The command line wins over the file, and the file over the defaults; what both list is taken together. */
@@ -34,16 +53,25 @@ export function mergeSettings(
   file: Partial<ServeSettings>,
   given: Partial<ServeSettings>,
 ): ServeSettings {
-  const { agents = [], tokenFiles = [], trust = [], hosts = [], origins = [] } = file;
+  const both = <Item>(list: (settings: Partial<ServeSettings>) => readonly Item[] | undefined): Item[] => [
+    ...(list(file) ?? []),
+    ...(list(given) ?? []),
+  ];
   return {
     ...defaults,
     ...file,
     ...given,
-    agents: [...agents, ...(given.agents ?? [])],
-    tokenFiles: [...tokenFiles, ...(given.tokenFiles ?? [])],
+    agents: both(({ agents }) => agents),
+    mcp: both(({ mcp }) => mcp),
+    processes: both(({ processes }) => processes),
+    processReads: both(({ processReads }) => processReads),
+    processEnv: both(({ processEnv }) => processEnv),
+    trustedProcesses: both(({ trustedProcesses }) => trustedProcesses),
+    tokenFiles: both(({ tokenFiles }) => tokenFiles),
     // Of two levels for one principal the later one counts.
-    trust: [...trust, ...(given.trust ?? [])],
-    hosts: [...hosts, ...(given.hosts ?? [])],
-    origins: [...origins, ...(given.origins ?? [])],
+    trust: both(({ trust }) => trust),
+    hosts: both(({ hosts }) => hosts),
+    handoffs: both(({ handoffs }) => handoffs),
+    origins: both(({ origins }) => origins),
   };
 }

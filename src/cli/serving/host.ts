@@ -13,6 +13,8 @@ import {
   type Server,
   type Store,
 } from '../../index.js';
+import type { Logger } from '../../runtime/logger.js';
+import type { McpServer } from '../../mcp/index.js';
 import { conformanceAgents } from '../../conformance/agents/index.js';
 import { loadAgents } from '../agent-modules.js';
 import { EXIT } from '../exit-codes.js';
@@ -65,6 +67,29 @@ function processAgents(settings: ServeSettings, env: NodeJS.ProcessEnv): Agent[]
   const [stranger] = trusted;
   if (stranger === undefined) return agents;
   throw new Failure(EXIT.usage, `${stranger} is not one of --agent`, 'name it as NAME@VERSION');
+}
+
+/** Starts MCP servers, all at once. @throws Failure for one that does not start; the others are ended then. */
+export async function mcpServers(
+  { mcp }: ServeSettings,
+  host: Runtime,
+  logger: Logger,
+): Promise<readonly McpServer[]> {
+  if (mcp.length === 0) return [];
+  const { McpServer } = await import('../../mcp/index.js');
+  const servers = mcp.map((command) => new McpServer({ ...command, host, logger }));
+  const started = await Promise.allSettled(servers.map((server) => server.start()));
+  const failed = started.findIndex(({ status }) => status === 'rejected');
+  const outcome = started[failed];
+  if (outcome?.status !== 'rejected') return servers;
+  await Promise.all(servers.map((server) => server.close()));
+  const reason: unknown = outcome.reason;
+  throw new Failure(
+    EXIT.failed,
+    `MCP server ${mcp[failed]?.name ?? ''} does not start: ${reason instanceof Error ? reason.message : String(reason)}`,
+    `try it alone: ${[mcp[failed]?.command, ...(mcp[failed]?.args ?? [])].join(' ')}`,
+    reason,
+  );
 }
 
 /** The master key is never an argument: those are in sight of every user of this machine. */

@@ -3,6 +3,7 @@ import type { HandoffRuntime } from '../../index.js';
 import type { TrustLevel } from '../../protocol/index.js';
 import type { Limits } from '../../runtime/limits.js';
 import type { ConfiguredSchedule } from '../config/schema.js';
+import type { McpCommand } from '../../mcp/connection.js';
 import type { LogLevelName } from '../logging.js';
 import type { Token } from '../tokens.js';
 
@@ -31,6 +32,8 @@ export interface ServeSettings {
   readonly processEnv: readonly string[];
   /** `NAME@VERSION` of those whose jobs without a lease may do everything. */
   readonly trustedProcesses: readonly string[];
+  /** MCP servers whose tools are agents. */
+  readonly mcp: readonly McpCommand[];
   readonly conformance: boolean;
   readonly store: 'memory' | 'sqlite';
   readonly data: string;
@@ -67,6 +70,7 @@ export const DEFAULT_SETTINGS: ServeSettings = {
   processReads: [],
   processEnv: [],
   trustedProcesses: [],
+  mcp: [],
   conformance: false,
   store: 'sqlite',
   data: '.arcp',
