@@ -153,7 +153,7 @@ export interface JobContext {
 
   progress(progress: Progress): void;
   log(level: LogLevel, message: string, attributes?: Readonly<Record<string, Json>>): void;
-  /** Records a measurement. Spending goes through `charge`. */
+  /** Records a measurement. Spending goes through `charge`: a name that begins with `cost.` is refused. */
   metric(
     name: string,
     value: number,

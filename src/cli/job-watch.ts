@@ -6,7 +6,7 @@
  * (W2) Money is added up exactly, by agent and currency, over every job that was ever seen.
  */
 import type { JobEvent } from '../client/index.js';
-import { amountFromNumber, parseAmount, type JobState } from '../protocol/index.js';
+import { chargeIn, type JobState } from '../protocol/index.js';
 
 const MAX_ENDED = 500;
 const MAX_TASKS = 500;
@@ -163,20 +163,19 @@ export class JobWatch {
   }
 
   #spent(job: WatchedJob, metric: Extract<JobEvent, { type: 'metric' }>['payload']): void {
-    const { name, unit } = metric;
-    if (!name.startsWith('cost.') || name.startsWith('cost.budget.')) return;
-    const amount = exactAmount(metric);
-    if (amount === undefined) return;
+    const charge = chargeOf(metric);
+    if (charge === undefined) return;
+    const { currency, amount } = charge;
     const byCurrency = this.#spending.get(job.agent) ?? new Map<string, bigint>();
-    byCurrency.set(unit, (byCurrency.get(unit) ?? 0n) + amount);
+    byCurrency.set(currency, (byCurrency.get(currency) ?? 0n) + amount);
     this.#spending.set(job.agent, byCurrency);
   }
 }
 
-/** The `amount` that our runtime sends beside the number, or the number itself; nothing where neither is an amount. */
-function exactAmount({ value, amount }: { readonly value: number; readonly amount?: string | undefined }) {
+/** Nothing where what it says is no amount. */
+function chargeOf(metric: Extract<JobEvent, { type: 'metric' }>['payload']) {
   try {
-    return parseAmount(amount ?? amountFromNumber(value));
+    return chargeIn(metric);
   } catch {
     return undefined;
   }

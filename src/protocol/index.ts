@@ -4,6 +4,7 @@ export * from './artifact-parts.js';
 export * from './base64.js';
 export * from './capabilities.js';
 export * from './cost-budget.js';
+export { chargeIn } from './cost-names.js';
 export * from './envelope.js';
 export * from './errors.js';
 export * from './extensions.js';

@@ -45,6 +45,7 @@ import type { ResultSoFar } from '../agents/replayed-result.js';
 import { ChunkedResult } from '../agents/result-stream.js';
 import type { ArtifactSource } from '../protocol/artifact-parts.js';
 import { isCurrency, parseAmount } from '../protocol/cost-budget.js';
+import { COST, OF_BUDGETS } from '../protocol/cost-names.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
@@ -168,6 +169,8 @@ class RunningJobContext implements JobContext {
     options: { readonly unit?: string; readonly dims?: Readonly<Record<string, string>> } = {},
   ): void {
     checkName('metric name', name);
+    if (name.startsWith(COST))
+      throw new ArcpError('INVALID_ARGUMENT', `metric ${name}: that is for ctx.charge`);
     checkNumber(`metric ${name}`, value);
     const { unit = '1', dims } = options;
     checkText(`unit of metric ${name}`, unit);
@@ -183,6 +186,11 @@ class RunningJobContext implements JobContext {
     this.#run.refuseWhenOver();
     this.#run.refuseExpired();
     checkName('charge name', name);
+    if (name.startsWith(OF_BUDGETS))
+      throw new ArcpError(
+        'INVALID_ARGUMENT',
+        `charge ${name}: only the runtime tells what is left of budgets`,
+      );
     if (!isCurrency(currency)) throw new ArcpError('INVALID_ARGUMENT', 'charge: that is not a currency');
     const units = parseAmount(amount);
     spend(this.#run.job, this.#context.limits, name, units, currency, (metric) => {

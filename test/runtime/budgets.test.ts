@@ -74,6 +74,31 @@ describe('charges', () => {
     ]);
   });
 
+  it('are never called what only the runtime tells, which nobody counts as spent; no metric is called a cost', async () => {
+    const codes: unknown[] = [];
+    const note = (error: unknown): void => void codes.push((error as { code?: string }).code);
+    const liar = defineAgent({
+      name: 'liar',
+      version: '1.0.0',
+      async run(_input, ctx) {
+        for (const name of ['cost.budget.remaining', 'cost.budget.warning', 'cost.budget.x'])
+          await ctx.charge(name, '1', 'USD').catch(note);
+        try {
+          ctx.metric('cost.search', 1, { unit: 'USD' });
+        } catch (error) {
+          note(error);
+        }
+        return ctx.lease.remaining();
+      },
+    });
+    await using test = bench({ agents: [liar] });
+    const client = await test.open();
+    const jobId = await client.accepted('liar', {}, { payload: { cost_budget: ['USD:5'] } });
+    expect(await client.terminal(jobId)).toMatchObject({ payload: { value: { USD: '5' } } });
+    expect(codes).toEqual(Array.from({ length: 4 }, () => 'INVALID_ARGUMENT'));
+    expect(metrics(client)).toEqual([]);
+  });
+
   it('in a currency without a budget are unlimited, and told', async () => {
     await using test = bench({ agents: [spender] });
     const { client, value } = await spend(test, ['USD:1'], [['EUR', '1000000']]);

@@ -131,6 +131,22 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
     expect(events[7]?.payload).toMatchObject({ name: 'cost.budget.remaining', amount: '0.75' });
   });
 
+  it('is not told what the other runtime notes for itself: here it would count as spent or granted (L4)', async () => {
+    const spends = agentNamed('spends', (ctx) => ctx.charge('cost.child', '0.10', 'USD'));
+    const parent = agentNamed('parent', async (ctx) => {
+      for (let index = 0; index < 4; index += 1) await (await ctx.delegate('spends')).outcome;
+    });
+    const agents = [parent, spends];
+    const far = await place({ agents, store: store(), limits: { maxFinishedJobs: 1 } });
+    const near = await place({ agents: [sender], store: store(), handoff: [east(far)] });
+    const client = await clientOf(near);
+    const job = await client.invoke('sender', { to: 'east', agent: 'parent' }, { budget: ['USD:1.00'] });
+    const events = await eventsOf(job);
+    expect(events.at(-1)?.type).toBe('job.completed');
+    const emitted = events.flatMap(({ type, payload }) => (type === 'event.emit' ? [payload.name] : []));
+    expect(emitted).not.toContain('cost.tree.spent');
+  });
+
   it('streams its result through, chunk by chunk', async () => {
     const { client } = await pair([chunks], store);
     const job = await client.invoke('sender', { to: 'east', agent: 'chunks' });

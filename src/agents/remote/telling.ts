@@ -1,15 +1,11 @@
 /** What an agent tells of its work: progress, signs of life, chunks of its result, measurements, spending, checkpoints. */
 import { amountFromNumber, isCurrency } from '../../protocol/cost-budget.js';
+import { COST, OF_BUDGETS } from '../../protocol/cost-names.js';
 import type { Envelope } from '../../protocol/envelope.js';
 import { ArcpError } from '../../protocol/errors.js';
 import type { Json } from '../agent.js';
 import type { JobConversation } from './conversation.js';
 import { acknowledge } from './link.js';
-
-/** Metrics of these names are charges. */
-const COST = 'cost.';
-/** Metrics that only the runtime tells: what is left of a budget. */
-const OF_BUDGETS = 'cost.budget.';
 
 export function beat(job: JobConversation, { payload }: Envelope<'job.heartbeat'>): void {
   const { sequence, deadline_ms: deadlineMs } = payload;

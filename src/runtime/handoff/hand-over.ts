@@ -12,24 +12,22 @@
  */
 import { pipeline } from 'node:stream/promises';
 import type { HandoffOptions, JobContext } from '../../agents/agent.js';
-import {
-  amountFromNumber,
-  isCurrency,
-  parseAmount,
-  type Amount,
-  type Budget,
-} from '../../protocol/cost-budget.js';
+import type { Budget } from '../../protocol/cost-budget.js';
+import { chargeIn } from '../../protocol/cost-names.js';
 import type { AnyEnvelope } from '../../protocol/envelope.js';
 import { ArcpError } from '../../protocol/errors.js';
 import { parseLeaseRequest } from '../../protocol/lease.js';
 import { isMessageType, type Payload } from '../../protocol/messages.js';
 import { checkName, checkText, jsonText } from '../agent-output.js';
+import { JOB_RESTARTED } from '../attempt.js';
 import { BUDGET_WARNING, COST_REMAINING } from '../cost-metric.js';
+import { CREDENTIAL_ROTATED } from '../credentials/credential-table.js';
 import type { EngineContext } from '../engine-context.js';
 import { JobBudget } from '../job-budget.js';
 import { payloadOf, recordsOf } from '../job-history.js';
 import type { JobRun } from '../job-run.js';
 import { spend } from '../spending.js';
+import { TREE_SPENT } from '../tree-account.js';
 import type { HandoffTarget, Line, RemoteJob, RemoteRequest } from './carrier.js';
 import { boundsFor, leaseRequestOf, targetOf, type HandoffTo } from './terms.js';
 
@@ -148,7 +146,7 @@ class Handover {
         const payload = payloadOf(record) as Told;
         if (payload.handoff_id === key) told = payload;
       } else if (told !== undefined && record.type === 'metric') {
-        if (chargeOf(payloadOf(record) as Payload<'metric'>) !== undefined) this.#charged += 1;
+        if (chargeIn(payloadOf(record) as Payload<'metric'>) !== undefined) this.#charged += 1;
       } else if (told !== undefined && record.type === 'job.result_chunk') {
         this.#nextChunk = (payloadOf(record) as Payload<'job.result_chunk'>).chunk_seq + 1;
       }
@@ -238,8 +236,8 @@ class Handover {
         this.#ctx.resultChunk(event.payload);
         break;
       case 'event.emit':
-        // What is told so for want of an opt-in is about its children there.
-        if (isMessageType(event.payload.name)) break;
+        // What is told so for want of an opt-in is about its children there; our own notes are ours to make.
+        if (isMessageType(event.payload.name) || NOTES.has(event.payload.name)) break;
         this.#run.say(event.type, JSON.stringify(event.payload));
         break;
       case 'job.progress':
@@ -256,7 +254,7 @@ class Handover {
   #measured(metric: Payload<'metric'>, held: JobBudget): void {
     const { name } = metric;
     if (name === COST_REMAINING || name === BUDGET_WARNING) return;
-    const charge = chargeOf(metric);
+    const charge = chargeIn(metric);
     if (charge === undefined) {
       this.#run.say('metric', JSON.stringify(metric));
     } else if (this.#charged > 0) {
@@ -293,6 +291,9 @@ class Handover {
   }
 }
 
+/** What the runtime notes in the log of a job for its own next life, and goes by there (L1, L4). */
+const NOTES: ReadonlySet<string> = new Set([TREE_SPENT, JOB_RESTARTED, CREDENTIAL_ROTATED]);
+
 function isTerminal(event: AnyEnvelope): event is Terminal {
   return event.type === 'job.completed' || event.type === 'job.failed' || event.type === 'job.cancelled';
 }
@@ -302,16 +303,4 @@ function isLoss(error: unknown): boolean {
   return (
     error instanceof ArcpError && ['UNAVAILABLE', 'RESUME_WINDOW_EXPIRED', 'DATA_LOSS'].includes(error.code)
   );
-}
-
-/** What a metric says was spent. Those of our make say it exactly; with others a name that begins with `cost.` does. */
-function chargeOf({
-  name,
-  value,
-  unit,
-  amount,
-}: Payload<'metric'>): { readonly amount: Amount; readonly currency: string } | undefined {
-  if (name === COST_REMAINING || name === BUDGET_WARNING) return undefined;
-  if (!isCurrency(unit) || (amount === undefined && !name.startsWith('cost.'))) return undefined;
-  return { amount: parseAmount(amount ?? amountFromNumber(value)), currency: unit };
 }
