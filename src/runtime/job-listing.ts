@@ -82,18 +82,13 @@ function questionsFor({ principal }: Viewer, job: Job, jobs: Listed): readonly O
   return open.filter(({ request }) => request.type === 'permission.request');
 }
 
-function listing(
-  { id, agent, shownState, origin, log, root, depth }: Job,
-  now: number,
-): Page['jobs'][number] {
+function listing({ id, agent, shownState, origin, log, lineage }: Job, now: number): Page['jobs'][number] {
   const { role, permissions, shell } = origin.authority.profileAt(now);
   return {
     job_id: id,
     agent,
     status: shownState,
-    ...(origin.parent === undefined
-      ? {}
-      : { parent_job_id: origin.parent.id, delegate_id: origin.delegateId, root_job_id: root.id, depth }),
+    ...lineage,
     created_at: new Date(origin.createdAt).toISOString(),
     ...(origin.schedule === undefined ? {} : { schedule_id: origin.schedule.id }),
     trace_id: origin.traceId,

@@ -270,19 +270,27 @@ export class Job implements EventObserver {
     for (const listener of listeners) listener(ending);
   }
 
+  /** Whom it was delegated by, as whatever tells of it says. */
+  get lineage(): Pick<Payload<'job.accepted'>, 'parent_job_id' | 'root_job_id' | 'depth' | 'delegate_id'> {
+    const { parent, delegateId } = this.origin;
+    return {
+      ...(parent === undefined
+        ? {}
+        : { parent_job_id: parent.id, root_job_id: this.root.id, depth: this.depth }),
+      ...(delegateId === undefined ? {} : { delegate_id: delegateId }),
+    };
+  }
+
   /** What `job.accepted` says of it, however often it is said. */
   get accepted(): Payload<'job.accepted'> {
-    const { traceId, createdAt, lease, parent, delegateId, schedule } = this.origin;
+    const { traceId, createdAt, lease, schedule } = this.origin;
     return {
       job_id: this.id,
       agent: this.agent,
       trace_id: traceId,
       accepted_at: new Date(createdAt).toISOString(),
       ...(lease === undefined ? {} : { lease }),
-      ...(parent === undefined
-        ? {}
-        : { parent_job_id: parent.id, root_job_id: this.root.id, depth: this.depth }),
-      ...(delegateId === undefined ? {} : { delegate_id: delegateId }),
+      ...this.lineage,
       ...(schedule === undefined
         ? {}
         : { schedule_id: schedule.id, scheduled_for: new Date(schedule.at).toISOString() }),

@@ -402,7 +402,7 @@ export class Watching implements EventObserver, Subscriber {
           job_id: job.id,
           current_status: job.shownState,
           agent: job.agent,
-          ...(job.origin.parent === undefined ? {} : { parent_job_id: job.origin.parent.id }),
+          ...job.lineage,
           trace_id: job.origin.traceId,
           subscribed_from: past.length > 0 ? from : job.log.order.lastNumber,
           replayed: past.length > 0,

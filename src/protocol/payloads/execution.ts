@@ -326,6 +326,10 @@ export const jobSubscribed = z.object({
   current_status: oneOf(JOB_STATES),
   agent: text,
   parent_job_id: optional(id('job')),
+  /** Additions, as in `job.accepted`. */
+  delegate_id: optional(text),
+  root_job_id: optional(id('job')),
+  depth: optional(counter),
   trace_id: optional(nonEmptyText),
   subscribed_from: counter,
   replayed: defaulted(bool, () => false),
