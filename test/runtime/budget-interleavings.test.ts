@@ -62,11 +62,16 @@ it('of charges, reservations, ends, failures and cancellations: what is spent an
       async (scheduler, children, budget) => {
         const turn = scheduler.scheduleFunction(() => Promise.resolve());
         const spent: Record<Currency, number> = { USD: 0, EUR: 0 };
+        const spentBy = new Map<string, number>();
         const overspent: string[] = [];
-        const charge = (ctx: JobContext, name: Currency, units: number): Promise<void> =>
+        const charge = (ctx: JobContext, name: Currency, units: number, own?: Amounts): Promise<void> =>
           ctx.charge('cost.test', String(units), name).then(
             () => {
               spent[name] += units;
+              const id = `${ctx.jobId} ${name}`;
+              const byIt = (spentBy.get(id) ?? 0) + units;
+              spentBy.set(id, byIt);
+              if (byIt > (own?.[name] ?? Infinity)) overspent.push(`${byIt} of its own ${name}`);
               if (spent[name] > budget[name]) overspent.push(`${spent[name]} of ${budget[name]} ${name}`);
             },
             () => undefined,
@@ -76,7 +81,8 @@ it('of charges, reservations, ends, failures and cancellations: what is spent an
           version: '1.0.0',
           run: async (input, ctx) => {
             await turn();
-            await charge(ctx, 'USD', (input as { units: number }).units);
+            const { units, budget: own } = input as { units: number; budget: Amounts };
+            await charge(ctx, 'USD', units, own);
           },
         });
         const acting = defineAgent({
@@ -91,7 +97,7 @@ it('of charges, reservations, ends, failures and cancellations: what is spent an
                 const given = { arguments: step, budget: listOf(step.budget) };
                 open.push(ctx.delegate('leaf', given).catch(() => undefined));
               } else {
-                const charged = charge(ctx, step.currency, step.units);
+                const charged = charge(ctx, step.currency, step.units, (input as Child).budget);
                 if (step.awaited) await charged;
                 else open.push(charged);
               }
