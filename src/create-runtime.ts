@@ -17,6 +17,7 @@ import { handoffAgent } from './runtime/handoff/handoff-agent.js';
 import { limitsWith, type Limits } from './runtime/limits.js';
 import { boundedLogger, silentLogger, type Logger } from './runtime/logger.js';
 import type { Models } from './runtime/model-route.js';
+import { observeJob, type ObservedEvent } from './runtime/observe-job.js';
 import { newPrivateKey, RuntimeKey } from './runtime/runtime-key.js';
 import { memoryStore } from './store/memory.js';
 import type { Store } from './store/store.js';
@@ -96,6 +97,11 @@ export interface Runtime {
   readonly logger: Logger;
   /** What lets clients in has changed: sessions whose credential counts no more are told, or ended. */
   recheck(): void;
+  /**
+   * Tells of each event of a job that is committed from now on, in order, until the job has ended or what this returns is
+   * called. Throws NOT_FOUND for a job that is not kept here.
+   */
+  observe(jobId: string, told: (event: ObservedEvent) => void): () => void;
   /** Takes nothing new, gives running jobs `ms` to end, stops the rest with ABORTED, and closes. */
   drain(ms: number): Promise<void>;
   /** Closes at once. */
@@ -178,6 +184,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     recheck: () => {
       recheckAll(engine);
     },
+    observe: (jobId, told) => observeJob(engine, jobId, told),
     drain: async (ms) => {
       await engine.drain(ms);
       await closeAgents();

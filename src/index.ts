@@ -77,6 +77,7 @@ export type {
 } from './runtime/credentials/provisioner.js';
 export { DEFAULT_LIMITS, LIMITS, type Limits } from './runtime/limits.js';
 export type { Logger, LogFields } from './runtime/logger.js';
+export type { ObservedEvent } from './runtime/observe-job.js';
 export type { Models } from './runtime/model-route.js';
 export type { Recovery } from './runtime/recovery.js';
 export { TRUST } from './runtime/trust.js';

@@ -18,10 +18,20 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   handoff: ['protocol', 'runtime', 'client'],
   conformance: ['protocol', 'agents', 'client', 'runtime'],
   documents: ['protocol'],
-  fleet: ['protocol', 'documents', 'store', 'runtime', 'client'],
+  fleet: ['protocol', 'documents', 'store', 'agents', 'runtime', 'client'],
   /** What the SDK of MCP needs is loaded where it is used. */
   mcp: ['protocol', 'agents', 'runtime'],
-  '.': ['protocol', 'store', 'agents', 'transport', 'runtime', 'dialects', 'provisioners', 'handoff'],
+  '.': [
+    'protocol',
+    'store',
+    'agents',
+    'transport',
+    'runtime',
+    'dialects',
+    'provisioners',
+    'handoff',
+    'fleet',
+  ],
   testing: ['protocol', 'transport', 'runtime', 'client', '.'],
   cli: [
     'protocol',

@@ -47,6 +47,7 @@ describe('README.md', () => {
       'agent',
       'guarded',
       'asking',
+      'fleet',
       'testing',
     ]);
   });

@@ -160,6 +160,11 @@ export interface JobContext {
     options?: { readonly unit?: string; readonly dims?: Readonly<Record<string, string>> },
   ): void;
   /**
+   * Tells whoever watches the job of something under a name of its own, such as `acme.index.rebuilt` (`event.emit`). The
+   * names of the runtime's own events are refused with INVALID_ARGUMENT.
+   */
+  emit(name: string, data?: Json): void;
+  /**
    * Spends `amount` (an exact decimal such as `'0.25'`) of `currency` under a name such as `cost.search`.
    * Rejects with BUDGET_EXHAUSTED, and spends nothing, when the remainder does not cover it (decision 15).
    */
@@ -450,6 +455,8 @@ export interface DelegateOptions {
    * else is DUPLICATE_KEY. Only such a child goes on when its parent is started again.
    */
   readonly key?: string;
+  /** Whether a child that failed or was cancelled under the key is begun anew, and not given as it ended. Default true. */
+  readonly again?: boolean;
   /** What the child may do, within what its parent may: `{'fs.read': ['/data/**']}`. What it does not name it inherits. */
   readonly leaseRequest?: Readonly<Record<string, unknown>>;
   /** The child's worker profile, or a role; it is narrowed to its parent's. Default: what its agent declares. */

@@ -141,6 +141,9 @@ const ctx: JobContext = {
   metric: (name, value, options) => {
     note('metric', name, value, options);
   },
+  emit: (name, data) => {
+    note('emit', name, data);
+  },
   heartbeat: (options) => {
     note('heartbeat', options);
   },

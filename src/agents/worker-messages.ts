@@ -25,7 +25,7 @@ export interface WorkerJob {
 }
 
 /** Methods of `JobContext` without an answer. */
-export type NoteMethod = 'progress' | 'log' | 'metric' | 'heartbeat' | 'summarize' | 'resultChunk';
+export type NoteMethod = 'progress' | 'log' | 'metric' | 'emit' | 'heartbeat' | 'summarize' | 'resultChunk';
 
 /** Methods with an answer. */
 export type CallMethod =

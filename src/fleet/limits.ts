@@ -17,6 +17,16 @@ export const FLEET_LIMITS = {
   maxTasks: { default: 100_000, unit: 'count', meaning: 'Tasks of one run.' },
   maxWorkers: { default: 10_000, unit: 'count', meaning: 'Workers of one run.' },
   maxProblems: { default: 200, unit: 'count', meaning: 'Mistakes that a check tells of; then it stops.' },
+  leaseMs: {
+    default: 300_000,
+    unit: 'ms',
+    meaning: 'How long a worker keeps a task without a sign of life; each sign renews it.',
+  },
+  maxInlineReceiptBytes: {
+    default: 262_144,
+    unit: 'bytes',
+    meaning: 'Receipts in the summary of a run; more of them are an artifact beside it.',
+  },
   maxPatternLength: {
     default: 4_096,
     unit: 'count',

@@ -244,7 +244,8 @@ export class Intake {
     };
     const plain = JSON.parse(jsonText(asked, limits.maxNesting - DELEGATE_LEVELS)) as typeof asked;
     const delegation = key === undefined ? undefined : { key, request: requestFingerprint(plain) };
-    const known = delegation === undefined ? undefined : startedUnder(delegation, job, limits);
+    const known =
+      delegation === undefined ? undefined : startedUnder(delegation, job, limits, options.again !== false);
     if (known !== undefined) return known;
     const delegateId = newId('delegation');
     const text = JSON.stringify({ ...plain, delegate_id: delegateId });
@@ -392,7 +393,12 @@ function fingerprintOf(request: JobRequest): string {
 }
 
 /** (K4) Throws DUPLICATE_KEY when the key stands for something else, RESOURCE_EXHAUSTED when there are too many keys. */
-function startedUnder({ key, request }: RememberedKey, parent: Job, limits: Limits): Job | undefined {
+function startedUnder(
+  { key, request }: RememberedKey,
+  parent: Job,
+  limits: Limits,
+  again: boolean,
+): Job | undefined {
   const job = parent.delegated.get(key);
   if (job === undefined) {
     if (parent.delegated.size < limits.maxDelegationKeys) return undefined;
@@ -407,7 +413,8 @@ function startedUnder({ key, request }: RememberedKey, parent: Job, limits: Limi
     });
   }
   // What went wrong can be tried anew.
-  return job.lost || job.state === 'failed' || job.state === 'cancelled' ? undefined : job;
+  const wentWrong = job.state === 'failed' || job.state === 'cancelled';
+  return job.lost || (again && wentWrong) ? undefined : job;
 }
 
 /** (K3) */

@@ -61,6 +61,16 @@ import type { JobRun } from './job-run.js';
 import { ask, choose, requestBudget, requestPermission } from './questions/asking.js';
 import { spend } from './spending.js';
 
+/**
+ * Under these names the runtime tells of its own doings, and reads some of them back after a restart, and types that a
+ * client cannot decode travel under their own names.
+ */
+const RESERVED_EVENTS =
+  /^(?:credential_rotated$|(?:agent|artifact|cost|human|job|lease|permission|session|stream|subscribe|subscription|tool|trust|workflow)\.)/;
+
+/** Levels of an envelope around the data. */
+const EMIT_LEVELS = 3;
+
 export function createJobContext(run: JobRun, context: EngineContext): JobContext {
   return new RunningJobContext(run, context);
 }
@@ -175,6 +185,18 @@ class RunningJobContext implements JobContext {
     const { unit = '1', dims } = options;
     checkText(`unit of metric ${name}`, unit);
     this.#emit('metric', { name, value, unit, ...(dims === undefined ? {} : { dims }) });
+  }
+
+  emit(name: string, data?: Json): void {
+    checkName('event name', name);
+    if (RESERVED_EVENTS.test(name)) {
+      throw new ArcpError('INVALID_ARGUMENT', `event name: ${JSON.stringify(name)} is one of the runtime's`);
+    }
+    if (!this.#run.isLive) return;
+    const { maxNesting } = this.#context.limits;
+    const text = data === undefined ? '' : `,"data":${jsonText(data, maxNesting - EMIT_LEVELS)}`;
+    this.#run.sawLife();
+    this.#run.say('event.emit', `{"name":${JSON.stringify(name)}${text}}`);
   }
 
   charge(name: string, amount: string, currency: string): Promise<void> {

@@ -12,6 +12,8 @@ export interface Lives {
     options?: Omit<RuntimeOptions, 'clock' | 'store'>,
     /** When it begins, in milliseconds since the epoch. Default: when every test begins. */
     at?: number,
+    /** What is to be there before the life takes up what was before it. */
+    prepare?: (life: Bench & { readonly store: Store }) => Promise<void>,
   ): Promise<Bench & { readonly store: Store }>;
   end(): Promise<void>;
 }
@@ -73,11 +75,12 @@ export const DATA: [name: string, make: () => Data][] = [
 export function lives(data: Data, common: Omit<RuntimeOptions, 'clock' | 'store'>): Lives {
   const all: Bench[] = [];
   return {
-    async next(options = {}, at = 0) {
+    async next(options = {}, at = 0, prepare = () => Promise.resolve()) {
       const store = data.open();
       const life = { ...bench({ ...common, ...options, store }), store };
       all.push(life);
       await life.clock.advance(Math.max(0, at - life.clock.now()));
+      await prepare(life);
       await life.runtime.recover();
       return life;
     },

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Clock, Timer } from '../../clock.js';
-import { locate, SYSTEM_PATH } from './command.js';
+import { locate, SYSTEM_PATH, type LocatedCommand } from './command.js';
 import type { Confinement } from './confinement.js';
 import { enclose, FILTER_FD, release, STATUS_FD, type Launch } from './enclose.js';
 import { PrintedLines } from './printed-lines.js';
@@ -39,6 +39,12 @@ export interface ProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Files and folders that it may read within walls, beside what a job's lease opens. */
   readonly reads: readonly string[];
+  /** Files and folders that it may write within walls; nobody else can put a link in their place. Default none. */
+  readonly writes?: readonly string[];
+  /** Where it starts. Default: its own folder. Words of its command stay as they are then, since they fit there. */
+  readonly cwd?: string;
+  /** Milliseconds from the request to stop until it is killed. Default `KILL_AFTER_MS`. */
+  readonly killAfterMs?: number;
   readonly clock: Clock;
 }
 
@@ -52,10 +58,11 @@ export async function startProcess(
   confinement: Confinement,
   print: (line: string) => void,
 ): Promise<AgentProcess> {
-  const command = await locate(options.command, options.base, process.env['PATH'] ?? '');
+  const command = await located(options);
   const folder = await mkdtemp(join(tmpdir(), 'arcp-agent-'));
   try {
-    const launch = await enclose(confinement, command, options.reads, folder);
+    const { writes = [], cwd = folder } = options;
+    const launch = await enclose(confinement, command, options.reads, folder, { writes, cwd });
     try {
       return new AgentProcess(launch, folder, options, print);
     } finally {
@@ -65,6 +72,12 @@ export async function startProcess(
     await removeFolder(folder);
     throw error;
   }
+}
+
+async function located({ command, base, cwd }: ProcessOptions): Promise<LocatedCommand> {
+  const path = process.env['PATH'] ?? '';
+  if (cwd === undefined) return locate(command, base, path);
+  return { ...(await locate(command.slice(0, 1), cwd, path)), words: command.slice(1) };
 }
 
 /** What it leaves in its folder may be in the way of removing it; that is the folder of temporary files' to outlive. */
@@ -85,16 +98,19 @@ export class AgentProcess {
   readonly gone: Promise<void>;
   readonly #child: ChildProcess;
   readonly #clock: Clock;
+  readonly #killAfterMs: number;
   readonly #status: WallStatus | undefined;
   #kill: Timer | undefined;
   #hasExited = false;
 
-  constructor(launch: Launch, folder: string, { env, clock }: ProcessOptions, print: (line: string) => void) {
+  constructor(launch: Launch, folder: string, options: ProcessOptions, print: (line: string) => void) {
     const { program, words, walled } = launch;
+    const { env, clock, cwd = folder, killAfterMs = KILL_AFTER_MS } = options;
     this.#clock = clock;
+    this.#killAfterMs = killAfterMs;
     this.printed = new PrintedLines(clock, print);
     const child = spawn(program, words, {
-      cwd: folder,
+      cwd,
       env: { ...environment(walled !== undefined), HOME: folder, TMPDIR: folder, ...env },
       shell: false,
       // The order is that of FILTER_FD, STATUS_FD and FIRST_PLACE_FD.
@@ -136,7 +152,7 @@ export class AgentProcess {
   stop(): void {
     if (this.#hasExited || this.#kill !== undefined) return;
     this.#signal('SIGTERM');
-    this.#kill = this.#clock.timer(KILL_AFTER_MS, () => {
+    this.#kill = this.#clock.timer(this.#killAfterMs, () => {
       this.#signal('SIGKILL');
     });
   }

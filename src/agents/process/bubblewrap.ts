@@ -32,8 +32,12 @@ export interface Enclosure {
   readonly command: LocatedCommand;
   /** Files and folders that the operator lets the agent read beside. */
   readonly reads: readonly string[];
+  /** The same for writing: whoever starts the process vouches that nobody can put a link in their place. */
+  readonly writes: readonly string[];
   /** The process's own folder. */
   readonly folder: string;
+  /** Where it starts. */
+  readonly cwd: string;
   /** Numbers of the open files for the filter of system calls and for the status. */
   readonly filterFd: number;
   readonly statusFd: number;
@@ -53,7 +57,7 @@ const ALWAYS = [
 
 /** The words behind `bwrap`. */
 export function bubblewrapWords(enclosure: Enclosure): string[] {
-  const { walls, system, command, reads, folder, filterFd, statusFd } = enclosure;
+  const { walls, system, command, reads, writes, folder, cwd, filterFd, statusFd } = enclosure;
   return [
     ...ALWAYS,
     ...(walls.network ? [] : ['--unshare-net']),
@@ -68,11 +72,12 @@ export function bubblewrapWords(enclosure: Enclosure): string[] {
     ]),
     ...(walls.programs === 'all' ? [] : hiddenWords(walls.programs, system)),
     ...reads.flatMap((path) => ['--ro-bind', path, path]),
+    ...writes.flatMap((path) => ['--bind', path, path]),
     ...fileWords(enclosure),
     ...(walls.programs === 'all' ? [] : system.programs.flatMap((path) => ['--remount-ro', path])),
     ...['--bind', folder, folder],
     ...(walls.everywhere === undefined ? ['--remount-ro', '/'] : []),
-    ...['--chdir', folder, '--', command.program, ...command.words],
+    ...['--chdir', cwd, '--', command.program, ...command.words],
   ];
 }
 

@@ -51,6 +51,7 @@ export async function enclose(
   command: LocatedCommand,
   reads: readonly string[],
   folder: string,
+  { writes = [], cwd = folder }: { readonly writes?: readonly string[]; readonly cwd?: string } = {},
 ): Promise<Launch> {
   if (confinement.kind === 'none')
     return { program: command.program, words: command.words, walled: undefined };
@@ -79,7 +80,9 @@ export async function enclose(
       system: await systemPlaces(),
       command,
       reads,
+      writes,
       folder,
+      cwd,
       filterFd: FILTER_FD,
       statusFd: STATUS_FD,
     });

@@ -1,0 +1,92 @@
+/**
+ * The agent `command`: runs `metadata.command`, an argv, in the task's workspace, and answers with how it ended. Its
+ * heartbeats are those of the process: none is sent for one that is not there.
+ */
+import { defineAgent } from '../../agents/define-agent.js';
+import type { Agent, JobContext } from '../../agents/agent.js';
+import type { Clock, Timer } from '../../clock.js';
+import { ArcpError } from '../../protocol/errors.js';
+import { DEFAULT_FLEET_LIMITS } from '../limits.js';
+import { taskOrder, type TaskOrder } from '../manager/task-order.js';
+import { keepEvidence, type EvidenceStore } from '../scoring/evidence.js';
+import { COMMAND_AGENT } from '../spec/task-rules.js';
+import { taskEnvironment } from './environment.js';
+import { runCommand } from './run-command.js';
+import { taskWalls } from './task-walls.js';
+
+export interface CommandAgentOptions {
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where what commands write is kept. */
+  readonly evidence: EvidenceStore;
+}
+
+export function commandAgent(options: CommandAgentOptions): Agent {
+  return defineAgent({
+    name: COMMAND_AGENT,
+    version: '1.0.0',
+    description: 'Runs a command of a fleet task in its workspace.',
+    heartbeat: 'manual',
+    input: taskOrder,
+    run: (order, ctx) => run(order, ctx, options),
+  });
+}
+
+async function run(
+  { spec, place }: TaskOrder,
+  ctx: JobContext,
+  { clock, env, evidence }: CommandAgentOptions,
+): Promise<{ readonly exit_code: number }> {
+  const argv = commandOf(spec.metadata['command']);
+  const { workspace } = place;
+  const beat = heartbeats(ctx, clock);
+  try {
+    const walls = await taskWalls(ctx.lease, ctx.profile, workspace);
+    const outcome = await runCommand({
+      argv,
+      workspace,
+      env: { ...taskEnvironment(spec, env), ARCP_FLEET_FOLDER: place.folder },
+      walls,
+      maxOutputBytes: DEFAULT_FLEET_LIMITS.maxEvidenceBytes,
+      clock,
+      signal: ctx.signal,
+      line: (text) => {
+        ctx.log('info', text.toWellFormed());
+      },
+    });
+    if (outcome.kind === 'cannot_start') throw new ArcpError('FAILED_PRECONDITION', outcome.reason);
+    for (const bytes of [outcome.stdout, outcome.stderr]) {
+      if (bytes.byteLength === 0) continue;
+      const kept = await keepEvidence(evidence, bytes, { kind: 'log', mimeType: 'text/plain' });
+      const { kind, path, checksum, mime_type, size_bytes } = kept;
+      ctx.emit('artifact_ref', { kind, path, checksum, mime_type, size_bytes });
+    }
+    ctx.signal.throwIfAborted();
+    if (outcome.kind === 'killed') {
+      const message = `the command was ended by ${outcome.signal}`;
+      throw new ArcpError('INTERNAL', message, { retryable: true });
+    }
+    ctx.summarize(`exit code ${outcome.code}`);
+    return { exit_code: outcome.code };
+  } finally {
+    beat.stop();
+  }
+}
+
+function commandOf(command: unknown): readonly string[] {
+  const isArgv = Array.isArray(command) && command.every((word) => typeof word === 'string');
+  if (isArgv && command.length > 0) return command;
+  throw new ArcpError('INVALID_ARGUMENT', 'metadata.command: expected a command and its arguments');
+}
+
+function heartbeats(ctx: JobContext, clock: Clock): { readonly stop: () => void } {
+  let timer: Timer | undefined;
+  const arm = (): void => {
+    timer = clock.timer(ctx.heartbeatMs / 2, () => {
+      ctx.heartbeat();
+      arm();
+    });
+  };
+  arm();
+  return { stop: () => timer?.cancel() };
+}

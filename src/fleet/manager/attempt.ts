@@ -1,0 +1,298 @@
+/**
+ * One attempt at a task: a job of the task's agent below that of the run, and the verdict on what it did.
+ *
+ * (N1) The job is begun under the key `task/attempt`: a manager that is started again finds it, however it ended, and what
+ *      it did is not done twice. So are the jobs that judge the work.
+ * (N2) Signs of life are the job's own events. A worker that gives none for `leaseMs` has lost the task: its job is
+ *      stopped, and the attempt is stale. A job that waits for a person is not silent.
+ * (N3) Work that has ended is judged before anything is said of it: completed is what its scorer does not fail.
+ */
+import type { ChildJob, ChildOutcome, JobContext } from '../../agents/agent.js';
+import type { Timer } from '../../clock.js';
+import { ArcpError } from '../../protocol/errors.js';
+import type { FleetWorkerEventPayload } from '../../protocol/fleet/index.js';
+import type { MessageType, Payload } from '../../protocol/messages.js';
+import { isJsonObject } from '../../protocol/scalars.js';
+import { missingVariables } from '../commands/environment.js';
+import { DEFAULT_FLEET_LIMITS } from '../limits.js';
+import type { WorkOutcome } from '../scoring/receipt.js';
+import { fail, type Verdict } from '../scoring/verdict.js';
+import { COMMAND_AGENT } from '../spec/task-rules.js';
+import { workerEventOf } from '../states/worker-events.js';
+import { openInWorkspace } from '../workspace/workspace-file.js';
+import { judge } from './judging.js';
+import type { Ledger, TaskRecord } from './ledger.js';
+import type { FleetPorts } from './ports.js';
+import type { RunPlan } from './run-arguments.js';
+import { orderOf } from './task-order.js';
+import type { TaskTerms } from './task-terms.js';
+
+export interface AttemptContext {
+  readonly ctx: JobContext;
+  readonly ledger: Ledger;
+  readonly plan: RunPlan;
+  readonly ports: FleetPorts;
+}
+
+export interface Done {
+  readonly outcome: WorkOutcome;
+  readonly verdict: Verdict | undefined;
+  /** Whether another attempt may go better. */
+  readonly recoverable: boolean;
+  readonly cause?: 'stale' | 'budget' | undefined;
+  /** Of what is stale: when it last gave a sign, in milliseconds since 1970. */
+  readonly lastSign?: number;
+}
+
+/** Events by which a job says that it waits for a person. */
+const ASKS: ReadonlySet<string> = new Set([
+  'permission.request',
+  'human.input.request',
+  'human.choice.request',
+]);
+
+/** Failures by which the worker was lost, and not the work wrong. */
+const TRANSPORT: ReadonlySet<string> = new Set(['ABORTED', 'UNAVAILABLE', 'HEARTBEAT_LOST', 'DATA_LOSS']);
+
+export class Attempt {
+  readonly #context: AttemptContext;
+  readonly #record: TaskRecord;
+  readonly #terms: TaskTerms;
+  readonly #number: number;
+  /** When the job last gave a sign of life. */
+  #lastSign: number;
+  #waitsForPerson = false;
+  #lease: Timer | undefined;
+  #isStale = false;
+
+  constructor(context: AttemptContext, record: TaskRecord, terms: TaskTerms) {
+    this.#context = context;
+    this.#record = record;
+    this.#terms = terms;
+    this.#number = record.state.attempt;
+    this.#lastSign = context.ports.clock.now();
+  }
+
+  /** @param worked is told when the worker is free again: a verdict may take longer. Never rejects for the work's sake. */
+  async run(worked: () => void): Promise<Done> {
+    const { ctx } = this.#context;
+    const fault = await this.#unmet();
+    if (fault !== undefined) return failed(fault);
+    let child: ChildJob;
+    try {
+      child = await this.#begin();
+    } catch (error) {
+      if (ctx.signal.aborted) return cancelled();
+      const { code, message, retryable } = ArcpError.from(error);
+      return failed(`${code}: ${message}`, { transport: true, recoverable: retryable });
+    }
+    const stop = (): void => {
+      child.cancel('the run is being stopped');
+    };
+    ctx.signal.addEventListener('abort', stop);
+    if (ctx.signal.aborted) stop();
+    const watch = this.#watch(child);
+    const ended = await child.outcome;
+    ctx.signal.removeEventListener('abort', stop);
+    await watch.end();
+    worked();
+    return await this.#judged(this.#outcomeOf(ended));
+  }
+
+  /** What the workspace lacks (fleet.rs `FleetWorkspaceRequirements`). */
+  async #unmet(): Promise<string | undefined> {
+    const { spec } = this.#record;
+    const { workspace } = this.#terms;
+    if (workspace === undefined) return 'its workspace is no folder';
+    for (const path of [...(spec.workspace?.required_files ?? []), ...(spec.input_files ?? [])]) {
+      const opened = await openInWorkspace(workspace, path);
+      if (!opened.ok) return `the required file ${path} is not there: ${opened.why}`;
+      await opened.file.close();
+    }
+    const [missing] = missingVariables(spec, this.#context.ports.env);
+    return missing === undefined ? undefined : `the required environment variable ${missing} is not set`;
+  }
+
+  /** (N1) */
+  async #begin(): Promise<ChildJob> {
+    const { ctx, ledger, plan } = this.#context;
+    const { spec, state } = this.#record;
+    const { lease, profile, workspace = '', folder, limitMs } = this.#terms;
+    const named = spec.metadata['agent'];
+    const agent = typeof named === 'string' ? named : (plan.options.agent ?? COMMAND_AGENT);
+    const place = {
+      run_id: ledger.runId,
+      worker_id: state.worker ?? '',
+      attempt: this.#number,
+      workspace,
+      folder,
+    };
+    const child = await ctx.delegate(agent, {
+      key: `${spec.id}/${this.#number}`,
+      again: false,
+      task: spec.name,
+      arguments: orderOf(spec, place),
+      leaseRequest: lease,
+      profile,
+      ...(limitMs === undefined ? {} : { maxRuntimeMs: limitMs }),
+    });
+    this.#tell({ state: 'starting' }, child.jobId);
+    return child;
+  }
+
+  /** Tells of the task what its job tells, from the job's first event on. */
+  #watch(child: ChildJob): { readonly end: () => Promise<void> } {
+    const { observe, store } = this.#context.ports;
+    let waiting:
+      { readonly seq: number; readonly type: MessageType; readonly payload: unknown }[] | undefined = [];
+    let stop = (): void => undefined;
+    try {
+      stop = observe(child.jobId, (event) => {
+        if (waiting === undefined) this.#heard(event.type, event.payload);
+        else waiting.push(event);
+      });
+    } catch {
+      // It ended long ago: what it told is in its log, as far as that is kept.
+    }
+    this.#armLease(child);
+    const past = async (): Promise<void> => {
+      let seen = 0;
+      for (;;) {
+        const page = await store.read(child.jobId, seen, 500);
+        for (const { type, body } of page) {
+          const { payload } = JSON.parse(`{${body}`) as { readonly payload: unknown };
+          this.#heard(type as MessageType, payload);
+        }
+        seen += page.length;
+        if (page.length < 500) break;
+      }
+      for (const event of waiting ?? []) if (event.seq > seen) this.#heard(event.type, event.payload);
+      waiting = undefined;
+    };
+    const told = past();
+    told.catch(() => undefined);
+    return {
+      end: async () => {
+        stop();
+        this.#lease?.cancel();
+        await told;
+      },
+    };
+  }
+
+  #heard(type: MessageType, payload: unknown): void {
+    this.#lastSign = this.#context.ports.clock.now();
+    const isBlocked = type === 'job.heartbeat' && (payload as Payload<'job.heartbeat'>).state === 'blocked';
+    this.#waitsForPerson = isBlocked || ASKS.has(type);
+    const event = workerEventOf(type, payload as never);
+    if (event === undefined || !LIVE.has(event.state)) return;
+    if (event.state === this.#record.state.status) return;
+    if (event.state === 'artifact' && this.#isKnown(event)) return;
+    this.#tell(event);
+  }
+
+  /** A manager that was started again hears of what it knows. */
+  #isKnown({ path, checksum }: Extract<FleetWorkerEventPayload, { state: 'artifact' }>): boolean {
+    return this.#record.artifacts.some((known) => known.path === path && known.checksum === checksum);
+  }
+
+  #tell(event: FleetWorkerEventPayload, jobId?: string): void {
+    const worker = this.#record.state.worker ?? '';
+    const actor = { kind: 'worker', worker, attempt: this.#number } as const;
+    this.#context.ledger.task(this.#record, event, actor, jobId === undefined ? {} : { job_id: jobId });
+  }
+
+  /** (N2) */
+  #armLease(child: ChildJob): void {
+    const { clock } = this.#context.ports;
+    const due = this.#lastSign + DEFAULT_FLEET_LIMITS.leaseMs;
+    this.#lease = clock.timer(due - clock.now(), () => {
+      if (this.#waitsForPerson) this.#lastSign = clock.now();
+      if (this.#lastSign + DEFAULT_FLEET_LIMITS.leaseMs > clock.now()) {
+        this.#armLease(child);
+        return;
+      }
+      this.#isStale = true;
+      child.cancel('it gave no sign of life');
+    });
+  }
+
+  #outcomeOf(ended: ChildOutcome): Done {
+    if (this.#isStale) return this.#stale('it gave no sign of life');
+    switch (ended.status) {
+      case 'completed':
+        return {
+          outcome: { kind: 'completed', exitCode: exitCodeOf(ended.value), summary: ended.summary },
+          verdict: undefined,
+          recoverable: false,
+        };
+      case 'cancelled':
+        return cancelled(this.#context.ctx.signal.aborted ? 'operator' : 'client');
+      case 'failed': {
+        const { code, message, retryable } = ended;
+        const reason = `${code}: ${message}`;
+        if (this.#context.ctx.signal.aborted) return cancelled();
+        if (code === 'HEARTBEAT_LOST') return this.#stale(reason);
+        if (code === 'TIMEOUT') {
+          const cause = this.#terms.isBudgetLimit ? 'budget' : undefined;
+          return { outcome: { kind: 'timed_out', reason }, verdict: undefined, recoverable: false, cause };
+        }
+        const cause = code === 'BUDGET_EXHAUSTED' ? 'budget' : undefined;
+        return failed(reason, { transport: TRANSPORT.has(code), recoverable: retryable, cause });
+      }
+    }
+  }
+
+  #stale(reason: string): Done {
+    const done = failed(reason, { transport: true, recoverable: true, cause: 'stale' });
+    return { ...done, lastSign: this.#lastSign };
+  }
+
+  /** (N3) */
+  async #judged(done: Done): Promise<Done> {
+    const { outcome } = done;
+    if (outcome.kind === 'cancelled' || outcome.kind === 'timed_out') return done;
+    const { workspace } = this.#terms;
+    if (workspace === undefined) return done;
+    const key = `${this.#record.spec.id}/${this.#number}`;
+    const verdict = await judge(this.#context, this.#record.spec, this.#terms, key, outcome);
+    if (this.#context.ctx.signal.aborted) return cancelled();
+    if (verdict === undefined || outcome.kind === 'failed') return { ...done, verdict };
+    const whole = verdict.result === 'fail' ? verdict : this.#withArtifacts(verdict);
+    const { result, failureKind } = whole;
+    return { ...done, verdict: whole, recoverable: result === 'fail' && failureKind !== 'verifier' };
+  }
+
+  /** Work that lacks what it was to produce has failed. */
+  #withArtifacts(verdict: Verdict): Verdict {
+    const made = new Set([...this.#record.artifacts, ...verdict.evidence].map(({ kind }) => kind));
+    const missing = this.#record.spec.expected_artifacts.filter((kind) => !made.has(kind));
+    if (missing.length === 0) return verdict;
+    return fail('task', `there is no ${missing.join(', ')} among its artifacts`, verdict.evidence);
+  }
+}
+
+/** What a task's job may say of it; how it ended is said once it is judged. */
+const LIVE: ReadonlySet<string> = new Set(['running', 'model_wait', 'running_tool', 'artifact']);
+
+function failed(
+  reason: string,
+  { transport = false, recoverable = false, cause }: FailureDetails = {},
+): Done {
+  return { outcome: { kind: 'failed', reason, transport }, verdict: undefined, recoverable, cause };
+}
+
+interface FailureDetails {
+  readonly transport?: boolean;
+  readonly recoverable?: boolean;
+  readonly cause?: Done['cause'];
+}
+
+export function cancelled(by = 'operator'): Done {
+  return { outcome: { kind: 'cancelled', by }, verdict: undefined, recoverable: false };
+}
+
+function exitCodeOf(value: unknown): number | undefined {
+  const code = isJsonObject(value) ? value['exit_code'] : undefined;
+  return Number.isInteger(code) ? (code as number) : undefined;
+}

@@ -1,0 +1,186 @@
+/**
+ * The ledger of a run: what happened to it and to its tasks, as events of the run's own job (law L1).
+ *
+ * (G1) A step is taken by the tables in `states/`, told as an event, and only then true here. `committed` resolves once
+ *      the store has everything that was told (L2): nothing is acted upon before.
+ * (G2) Folding the events of the job's log gives the ledger back as it was, in whichever life of the runtime.
+ * (G3) The last event of a task and its receipt are one record: there is no task with an end and without a receipt.
+ */
+import type { JobContext, Json } from '../../agents/agent.js';
+import type {
+  FleetArtifactRef,
+  FleetReceipt,
+  FleetRunStatus,
+  FleetTaskSpec,
+  FleetWorkerEvent,
+  FleetWorkerEventPayload,
+} from '../../protocol/fleet/index.js';
+import type { Store } from '../../store/store.js';
+import { stepRun, type RunStepName } from '../states/run-state.js';
+import { QUEUED_TASK, stepTask, type Actor, type TaskState } from '../states/task-state.js';
+
+/** The names of its events. */
+export const RUN_EVENT = 'fleet.run';
+export const TASK_EVENT = 'fleet.task';
+export const WORKER_EVENT = 'fleet.worker';
+
+/** `data` of `fleet.run`. */
+export interface RunEntry {
+  readonly step: RunStepName;
+  readonly status: FleetRunStatus;
+  /** RFC 3339. */
+  readonly at: string;
+  /** Of the first: what relative workspaces are meant from. */
+  readonly base?: string | undefined;
+}
+
+/** `data` of `fleet.task`. */
+export interface TaskEntry {
+  readonly event: FleetWorkerEvent;
+  /** The task after it. */
+  readonly task: TaskState;
+  /** Of `starting`: the task's job. */
+  readonly job_id?: string | undefined;
+  /** Of `restarted`: when the next attempt may begin, in milliseconds since 1970. */
+  readonly not_before?: number | undefined;
+  /** Of the last one (G3). */
+  readonly receipt?: FleetReceipt | undefined;
+}
+
+export interface TaskRecord {
+  readonly spec: FleetTaskSpec;
+  readonly priority: number;
+  state: TaskState;
+  jobId: string | undefined;
+  notBefore: number;
+  receipt: FleetReceipt | undefined;
+  /** Of the present attempt. */
+  artifacts: FleetArtifactRef[];
+}
+
+/** What a step of a task says beside its event. */
+export type StepDetails = Pick<TaskEntry, 'job_id' | 'not_before' | 'receipt'> & {
+  readonly worker?: string;
+};
+
+/** Records of a log that are read in one go. */
+const BATCH = 500;
+
+export class Ledger {
+  readonly tasks: ReadonlyMap<string, TaskRecord>;
+  status: FleetRunStatus = 'pending';
+  /** What relative workspaces are meant from. */
+  base: string | undefined;
+  /** Milliseconds since 1970. */
+  enqueuedAt = 0;
+  readonly #ctx: Pick<JobContext, 'jobId' | 'emit' | 'flushed'>;
+  readonly #now: () => number;
+  readonly #seqs = new Map<string, number>();
+
+  constructor(
+    ctx: Pick<JobContext, 'jobId' | 'emit' | 'flushed'>,
+    specs: readonly FleetTaskSpec[],
+    now: () => number,
+  ) {
+    this.#ctx = ctx;
+    this.#now = now;
+    this.tasks = new Map(specs.map((spec) => [spec.id, recordOf(spec)]));
+  }
+
+  get runId(): string {
+    return this.#ctx.jobId;
+  }
+
+  /** (G2) */
+  async restore(store: Pick<Store, 'read'>): Promise<void> {
+    for (let after = 0; ;) {
+      const page = await store.read(this.runId, after, BATCH);
+      for (const { type, body } of page) {
+        if (type !== 'event.emit') continue;
+        const { payload } = JSON.parse(`{${body}`) as { readonly payload: { name: string; data: unknown } };
+        if (payload.name === RUN_EVENT) this.#foldRun(payload.data as RunEntry);
+        if (payload.name === TASK_EVENT) this.#foldTask(payload.data as TaskEntry);
+      }
+      if (page.length < BATCH) return;
+      after += page.length;
+    }
+  }
+
+  /** Throws FAILED_PRECONDITION where the table has no such step. */
+  run(step: RunStepName, base?: string): void {
+    const at = new Date(this.#now()).toISOString();
+    const entry: RunEntry = { step, status: stepRun(this.status, step), at, base };
+    this.#ctx.emit(RUN_EVENT, entry as unknown as Json);
+    this.#foldRun(entry);
+  }
+
+  /** Takes a step of a task; `false` where it is not to be taken, and nothing has changed (states/task-state.ts, T1). */
+  task(
+    record: TaskRecord,
+    payload: FleetWorkerEventPayload,
+    actor: Actor,
+    { worker, ...details }: StepDetails = {},
+  ): boolean {
+    const step = stepTask(record.state, payload, actor, worker === undefined ? undefined : { worker });
+    if (!step.ok) return false;
+    const workerId = worker ?? record.state.worker ?? '';
+    const event: FleetWorkerEvent = {
+      seq: (this.#seqs.get(seqKey(workerId, record)) ?? 0) + 1,
+      run_id: this.runId,
+      worker_id: workerId,
+      task_id: record.spec.id,
+      timestamp: new Date(this.#now()).toISOString(),
+      ...payload,
+    };
+    const entry: TaskEntry = { event, task: step.state, ...details };
+    this.#ctx.emit(TASK_EVENT, entry as unknown as Json);
+    this.#foldTask(entry);
+    return true;
+  }
+
+  committed(): Promise<void> {
+    return this.#ctx.flushed();
+  }
+
+  #foldRun({ status, at, base, step }: RunEntry): void {
+    this.status = status;
+    if (base !== undefined) this.base = base;
+    if (step === 'enqueue') this.enqueuedAt = Date.parse(at);
+  }
+
+  #foldTask({ event, task, job_id, not_before, receipt }: TaskEntry): void {
+    const record = this.tasks.get(event.task_id);
+    if (record === undefined) return;
+    // JSON leaves out what is `undefined`.
+    record.state = { ...QUEUED_TASK, ...task };
+    this.#seqs.set(seqKey(event.worker_id, record), event.seq);
+    if (event.state === 'leased') {
+      record.artifacts = [];
+      record.jobId = undefined;
+    }
+    if (job_id !== undefined) record.jobId = job_id;
+    if (not_before !== undefined) record.notBefore = not_before;
+    if (receipt !== undefined) record.receipt = receipt;
+    if (event.state === 'artifact') {
+      const { kind, path, checksum, mime_type, size_bytes } = event;
+      record.artifacts.push({ kind, path, checksum, mime_type, size_bytes });
+    }
+  }
+}
+
+function recordOf(spec: FleetTaskSpec): TaskRecord {
+  const priority = spec.metadata['priority'];
+  return {
+    spec,
+    priority: typeof priority === 'number' ? priority : 0,
+    state: QUEUED_TASK,
+    jobId: undefined,
+    notBefore: 0,
+    receipt: undefined,
+    artifacts: [],
+  };
+}
+
+function seqKey(workerId: string, { spec }: TaskRecord): string {
+  return `${workerId} ${spec.id}`;
+}
