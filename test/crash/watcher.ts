@@ -22,6 +22,7 @@ export class Watcher {
   #resumeToken: string | undefined;
   #transport: Transport | undefined;
   #working = true;
+  #closed = false;
   #sent = 0;
   /** Commands whose job has not been accepted yet. A crash may have taken them. */
   #asked = 0;
@@ -70,6 +71,10 @@ export class Watcher {
   /** Connects and goes on until the connection ends. Rejects when nobody listens. */
   async connect(): Promise<void> {
     const transport = await dialWebSocket(this.#url);
+    if (this.#closed) {
+      transport.close(1000, '');
+      return;
+    }
     this.#transport = transport;
     await new Promise<void>((resolve) => {
       transport.start({
@@ -127,7 +132,9 @@ export class Watcher {
     return found;
   }
 
+  /** Also a connection that is only being made. */
   close(): void {
+    this.#closed = true;
     this.#transport?.close(1000, '');
   }
 
