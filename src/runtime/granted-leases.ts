@@ -63,7 +63,7 @@ export class GrantedLeases {
     const expiresAt = this.#end(job, Math.max(held.expiresAt, now) + byMs);
     this.#append(job, 'lease.extended', { lease_id: id, expires_at: isoOf(expiresAt) }, fields);
     const level = elevationTo(held.permission);
-    if (level !== undefined) job.trust.elevate(level, expiresAt);
+    if (level !== undefined) job.trust.elevate(id, level, expiresAt);
     return this.#held(job, id);
   }
 
@@ -73,7 +73,7 @@ export class GrantedLeases {
     const held = this.#held(job, id);
     if (held.revoked !== undefined) return held;
     this.#append(job, 'lease.revoked', { lease_id: id, reason }, fields);
-    lowerTrust(job, held);
+    job.trust.lower(id);
     return this.#held(job, id);
   }
 
@@ -91,10 +91,7 @@ export class GrantedLeases {
 
   /** The job goes on after a restart, with what its events say that it was granted. */
   restored(job: Job): void {
-    for (const lease of job.origin.authority.leases) {
-      this.#jobs.set(lease.id, job);
-      if (lease.revoked !== undefined) lowerTrust(job, lease);
-    }
+    for (const { id } of job.origin.authority.leases) this.#jobs.set(id, job);
   }
 
   ended(job: Job): void {
@@ -124,12 +121,6 @@ export class GrantedLeases {
     job.emitText(type, JSON.stringify(payload), undefined, fields);
     job.origin.authority.apply(type, payload);
   }
-}
-
-/** A lease that lifted the job's trust lifts it no longer. */
-function lowerTrust(job: Job, { permission }: HeldLease): void {
-  const level = elevationTo(permission);
-  if (level !== undefined) job.trust.lower(level);
 }
 
 function refuseOver(job: Job): void {

@@ -85,27 +85,28 @@ export function underCeiling(profile: WorkerProfile, level: TrustLevel): WorkerP
 /** The level of one job, with what it was lifted to. */
 export class JobTrust {
   readonly base: TrustLevel;
-  #elevations: { readonly level: TrustLevel; readonly until: number }[] = [];
+  /** By the lease that lifts it. */
+  readonly #elevations = new Map<string, { readonly level: TrustLevel; readonly until: number }>();
 
   constructor(base: TrustLevel) {
     this.base = base;
   }
 
-  /** Lifts the job until then, in milliseconds since 1970. */
-  elevate(level: TrustLevel, until: number): void {
-    this.#elevations.push({ level, until });
+  /** The lease lifts the job until then, in milliseconds since 1970. */
+  elevate(lease: string, level: TrustLevel, until: number): void {
+    this.#elevations.set(lease, { level, until });
   }
 
-  /** What it was lifted to this level for was taken back. */
-  lower(level: TrustLevel): void {
-    this.#elevations = this.#elevations.filter((one) => one.level !== level);
+  /** The lease was taken back. */
+  lower(lease: string): void {
+    this.#elevations.delete(lease);
   }
 
   /** The highest level that holds now. */
   at(now: number): TrustLevel {
-    this.#elevations = this.#elevations.filter(({ until }) => until > now);
     let highest = this.base;
-    for (const { level } of this.#elevations) if (exceedsTrust(level, highest)) highest = level;
+    for (const { level, until } of this.#elevations.values())
+      if (until > now && exceedsTrust(level, highest)) highest = level;
     return highest;
   }
 }

@@ -21,6 +21,7 @@ import { COST_REMAINING, costMetric } from '../cost-metric.js';
 import type { EngineContext } from '../engine-context.js';
 import type { EnvelopeFields } from '../event-log.js';
 import type { Job } from '../job.js';
+import type { LeaseId } from '../job-authority.js';
 import type { JobRun } from '../job-run.js';
 import type { Answer } from './question.js';
 
@@ -88,16 +89,18 @@ export function granted(
   return {
     answer: { type: 'permission.grant', payload },
     whenKept: () => {
-      if (level !== undefined) elevate(run, context, level, lease.expiresAt, principal);
+      if (level !== undefined) elevate(run, context, level, lease.id, principal);
     },
   };
 }
 
-/** (T2) */
-function elevate(run: JobRun, context: EngineContext, to: TrustLevel, until: number, by: string): void {
+/** (T2) The lease is as it is by now: it may have been extended, or taken back, while the store took its time. */
+function elevate(run: JobRun, context: EngineContext, to: TrustLevel, leaseId: LeaseId, by: string): void {
   const { job } = run;
+  const until = elevationUntil(job, leaseId);
+  if (until === undefined) return;
   const from = job.trust.at(context.clock.now());
-  job.trust.elevate(to, until);
+  job.trust.elevate(leaseId, to, until);
   const dims = { from, to, granted_by: by };
   context.logger.warn({ job: job.id, principal: job.origin.principal, ...dims, until }, 'trust elevated');
   if (!run.isLive) return;
@@ -106,11 +109,18 @@ function elevate(run: JobRun, context: EngineContext, to: TrustLevel, until: num
   job.emit('metric', { name: 'trust.elevation', value: 1, unit: '1', dims });
 }
 
-/** What the answers of an earlier life lifted a job to. */
-export function restoreElevation(job: Job, { permission, expires_at }: PermissionGrant): void {
+/** What an answer that was given before lifts a job to, as its lease is now. */
+export function restoreElevation(job: Job, { permission, lease_id }: PermissionGrant): void {
   const level = elevationTo(permission);
-  const until = expires_at === undefined ? undefined : parseTimestamp(expires_at);
-  if (level !== undefined && until !== undefined) job.trust.elevate(level, until);
+  if (level === undefined || lease_id === undefined) return;
+  const until = elevationUntil(job, lease_id);
+  if (until !== undefined) job.trust.elevate(lease_id, level, until);
+}
+
+/** When the lease ends; nothing where it was taken back. */
+function elevationUntil(job: Job, leaseId: LeaseId): number | undefined {
+  const lease = job.origin.authority.lease(leaseId);
+  return lease === undefined || lease.revoked !== undefined ? undefined : lease.expiresAt;
 }
 
 function secondsOf({ lease_seconds, expires_at }: PermissionGrant, now: number): number | undefined {

@@ -440,4 +440,40 @@ describe.each(DATA)('with the %s store, when the process is killed', (_name, mak
     await third.clock.advance(2_000);
     expect(await again.terminal(job)).toMatchObject({ payload: { value: 'delegated' } });
   });
+
+  it.each([
+    ['that was extended holds until its new end', { additional_seconds: 600 }, 'delegated'],
+    ['that was taken back stays so', { reason: 'enough' }, 'refused'],
+  ])('an elevation %s', async (_what, step, then) => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const agent = doing(
+      async (ctx) => {
+        await ctx.requestPermission({ ...LIFT, leaseSeconds: 60 });
+        await (ctx.attempt === 1 ? new Promise(() => undefined) : gate);
+        return ctx.delegate('leaf').then(
+          () => 'delegated',
+          () => 'refused',
+        );
+      },
+      { recovery: 'restart' },
+    );
+    const all = (current = lives(make(), { agents: [agent, leaf], authenticators: [levels] }));
+    const first = await all.next();
+    const owner = await enter(first, 'out');
+    const root = await enter(first, 'root');
+    const job = await owner.accepted('doing');
+    const { id } = await asked(owner, 'permission.request');
+    await verdict(root, grant(root, id, LIFT));
+    const { lease_id } = (await owner.next('lease.granted')).payload as { lease_id: string };
+    const isRevoked = 'reason' in step;
+    root.send(isRevoked ? 'lease.revoked' : 'lease.refresh', { lease_id, ...step });
+    await owner.next(isRevoked ? 'lease.revoked' : 'lease.extended');
+    const second = await all.next();
+    const back = second.raw();
+    await back.resume(owner.resumeToken, owner.lastSeq);
+    await second.clock.advance(120_000);
+    go();
+    expect(await back.terminal(job)).toMatchObject({ payload: { value: then } });
+  });
 });
