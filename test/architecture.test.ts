@@ -20,7 +20,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   documents: ['protocol'],
   fleet: ['protocol', 'documents', 'store', 'agents', 'runtime', 'client'],
   /** What the SDK of MCP needs is loaded where it is used. */
-  mcp: ['protocol', 'agents', 'runtime'],
+  mcp: ['protocol', 'agents', 'runtime', 'client'],
   '.': [
     'protocol',
     'store',

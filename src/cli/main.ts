@@ -14,6 +14,7 @@ import { addFleet } from './fleet.js';
 import { addInvoke } from './invoke.js';
 import { addJobs } from './jobs.js';
 import { addLease } from './lease.js';
+import { addMcp } from './mcp.js';
 import { addSchedule, addSchedules } from './schedule.js';
 import { addServe } from './serve.js';
 import { addTail } from './tail.js';
@@ -44,6 +45,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   addArtifact(program);
   addSchedule(program);
   addSchedules(program);
+  addMcp(program, exit);
   addToken(program);
   addConfig(program, exit);
   addFleet(program, exit);

@@ -7,11 +7,16 @@ interface LimitRule {
 }
 
 export const MCP_LIMITS = {
-  maxTools: { default: 1_000, unit: 'count', meaning: 'Tools of one server; further ones are not hosted.' },
+  maxTools: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Tools of one server; further ones are not hosted. Agents in one page of `tools/list`.',
+  },
   maxMessageBytes: {
     default: 33_554_432,
     unit: 'bytes',
-    meaning: 'One message of a server; a larger one ends the server, which is then started again.',
+    meaning:
+      'One message of the other side; a larger one ends the conversation. A server is then started again.',
   },
   maxSchemaNodes: {
     default: 20_000,
@@ -32,7 +37,7 @@ export const MCP_LIMITS = {
   maxCallsInFlight: {
     default: 256,
     unit: 'count',
-    meaning: 'Calls of one server at once; a further job fails with RESOURCE_EXHAUSTED.',
+    meaning: 'Calls of one server at once; a further job or call fails with RESOURCE_EXHAUSTED.',
   },
   minRestartMs: {
     default: 500,
@@ -54,6 +59,11 @@ export const MCP_LIMITS = {
     default: 65_536,
     unit: 'bytes',
     meaning: 'One text or one file in a result; a larger one becomes an artifact.',
+  },
+  maxAnswerBytes: {
+    default: 524_288,
+    unit: 'bytes',
+    meaning: 'What a job returned, as the answer to a call; of more, the call is told the id of an artifact.',
   },
   maxResultBytes: {
     default: 524_288,

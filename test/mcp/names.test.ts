@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { agentNameOf, agentVersionOf, isServerName, toolNameOf } from '../../src/mcp/names.js';
+import { agentNameOf, agentsByTool, agentVersionOf, isServerName, toolNameOf } from '../../src/mcp/names.js';
 import { isAgentName, isAgentVersion } from '../../src/protocol/agent-ref.js';
 
 describe('the name of a tool as an agent', () => {
@@ -35,5 +35,32 @@ describe('the name of a tool as an agent', () => {
   it('begins with the name of a server, which has no dot', () => {
     expect(['docs', 'a_b-1', '9'].every(isServerName)).toBe(true);
     expect(['', 'a.b', 'A', '-a', 'x'.repeat(65)].some(isServerName)).toBe(false);
+  });
+});
+
+describe('the name of an agent as a tool', () => {
+  it('is itself, or a short one of its own, and never that of another agent (N3)', () => {
+    const name = fc.oneof(
+      fc.string(),
+      fc
+        .tuple(fc.constantFrom('a', 'b'), fc.nat(250), fc.constantFrom('', 'x', '.y'))
+        .map(([a, n, z]) => a + a.repeat(n) + z),
+    );
+    fc.assert(
+      fc.property(fc.uniqueArray(name), (agents) => {
+        const tools = agentsByTool(agents);
+        expect([...tools.values()]).toEqual(agents.filter(isAgentName));
+        for (const [tool, agent] of tools) {
+          expect(tool).toMatch(/^[A-Za-z0-9_.-]{1,128}$/);
+          if (agent.length <= 128) expect(tool).toBe(agent);
+        }
+      }),
+    );
+  });
+
+  it('is that of the agent which is called so, where a long name is cut to it', () => {
+    const long = 'a'.repeat(200);
+    const [cut = ''] = agentsByTool([long]).keys();
+    expect([...agentsByTool([long, cut])]).toEqual([[cut, cut]]);
   });
 });
