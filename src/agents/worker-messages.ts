@@ -6,11 +6,8 @@ import type { StreamKind } from '../protocol/payloads/streams.js';
 import type { ChildOutcome, LeaseView, ResumePoint } from './agent.js';
 import type { ResultSoFar } from './replayed-result.js';
 
-export interface WorkerJob {
-  readonly module: string;
-  readonly name: string;
-  readonly version: string;
-  readonly input: unknown;
+/** What an agent that is not where its job is knows of it. */
+export interface MirroredJob {
   readonly jobId: string;
   readonly agent: string;
   readonly traceId: string;
@@ -22,6 +19,13 @@ export interface WorkerJob {
   readonly resumedFrom: ResumePoint | undefined;
   readonly resultSoFar: ResultSoFar | undefined;
   readonly profile: WorkerProfile;
+}
+
+export interface WorkerJob extends MirroredJob {
+  readonly module: string;
+  readonly name: string;
+  readonly version: string;
+  readonly input: unknown;
 }
 
 /** Methods of `JobContext` without an answer. */

@@ -18,7 +18,7 @@ import { ArcpError } from '../protocol/errors.js';
 import type { Capability } from '../protocol/lease-capability.js';
 import type { MessageType } from '../protocol/messages.js';
 import { AgentCall } from './agent-call.js';
-import { checkedArguments } from './checked-arguments.js';
+import { checkedArguments } from '../agents/checked-arguments.js';
 import type { Timer } from '../clock.js';
 import { AS_WORKFLOW, cancelled, failed, ONCE, type Ending } from './ending.js';
 import { FIRST_ATTEMPT, JOB_RESTARTED, type Attempt, type Restarted } from './attempt.js';

@@ -7,7 +7,7 @@ import type { JobContext } from '../agents/agent.js';
 import type { Tool } from '../agents/define-tool.js';
 import { ArcpError } from '../protocol/errors.js';
 import { checkText, jsonText } from './agent-output.js';
-import { checkedArguments } from './checked-arguments.js';
+import { checkedArguments } from '../agents/checked-arguments.js';
 import type { EngineContext } from './engine-context.js';
 import type { JobRun } from './job-run.js';
 import { spendAct } from './spending.js';

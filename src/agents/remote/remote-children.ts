@@ -154,6 +154,7 @@ function tellEnd(
 /** Throws INVALID_ARGUMENT. The key, under which a child is found again, is the envelope's `idempotency_key`. */
 function optionsOf({ payload, idempotency_key: key }: Envelope<'agent.delegate'>): DelegateOptions {
   const { task, context, cost_budget: budget, lease_request: leaseRequest, profile } = payload;
+  const { max_runtime_ms: maxRuntimeMs, on_parent_end: onParentEnd } = payload;
   if (context !== undefined && !isJsonObject(context))
     throw new ArcpError('INVALID_ARGUMENT', 'context: expected an object');
   const { arguments: args, ...rest } = context ?? {};
@@ -165,6 +166,8 @@ function optionsOf({ payload, idempotency_key: key }: Envelope<'agent.delegate'>
     ...(budget === undefined ? {} : { budget }),
     ...(leaseRequest === undefined ? {} : { leaseRequest }),
     ...(profile === undefined ? {} : { profile: profile as NonNullable<DelegateOptions['profile']> }),
+    ...(maxRuntimeMs === undefined ? {} : { maxRuntimeMs }),
+    ...(onParentEnd === undefined ? {} : { onParentEnd }),
     ...(key === undefined ? {} : { key }),
   };
 }

@@ -35,8 +35,8 @@ export function answerEmitted(job: JobConversation, envelope: Envelope<'event.em
         ? () => job.ctx.lease.remaining()
         : undefined;
   if (ask === undefined) {
-    const known = Object.values(ASKS).join(', ');
-    throw new ArcpError('UNIMPLEMENTED', `event.emit: an agent asks for one of ${known}`);
+    job.ctx.emit(name, envelope.payload.data as Json);
+    return;
   }
   job.act<unknown>(envelope, {
     kind: name === ASKS.guidance ? 'long' : 'brief',

@@ -124,7 +124,7 @@ export class Provider implements Host, SessionHosting {
 
   /** A message of the session: whether it is one of a provider. */
   receive(envelope: AnyEnvelope, size: number): boolean {
-    this.#confirm(envelope.id);
+    this.#confirm(envelope);
     if (envelope.type === 'ack' && envelope.payload.received_up_to !== undefined) {
       this.#unconfirmed.confirm(envelope.payload.received_up_to);
       this.#tellReady();
@@ -140,7 +140,7 @@ export class Provider implements Host, SessionHosting {
   }
 
   repeated(envelope: AnyEnvelope): void {
-    this.#confirm(envelope.id);
+    this.#confirm(envelope);
   }
 
   attached(peer: Peer): void {
@@ -243,8 +243,9 @@ export class Provider implements Host, SessionHosting {
   }
 
   /** (H3) */
-  #confirm(id: MessageId): void {
-    if (!this.#confirms) return;
+  #confirm({ id, job_id: jobId, type }: AnyEnvelope): void {
+    // What belongs to the connection is never sent again, so that nobody waits to hear of it.
+    if (!this.#confirms || (jobId === undefined && type !== 'event.emit')) return;
     const isDue = this.#received === undefined;
     this.#received = id;
     if (!isDue) return;
