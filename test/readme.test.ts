@@ -45,6 +45,7 @@ describe('README.md', () => {
       'host',
       'invoke',
       'agent',
+      'elsewhere',
       'guarded',
       'asking',
       'fleet',

@@ -6,6 +6,7 @@ import { ExpectedIdentity } from './expected-identity.js';
 import { Backoff, DEFAULT_RECONNECT, type ReconnectPolicy } from './backoff.js';
 import { Client } from './client.js';
 import type { TokenSource } from './handshake.js';
+import type { HostingPort } from './hosting.js';
 import { systemClock, type Clock } from '../clock.js';
 import { clientLimits, type ClientLimits } from './limits.js';
 import { ClientSession } from './session.js';
@@ -53,6 +54,15 @@ export interface ConnectOptions {
  * const client = await connect('ws://127.0.0.1:7777', { token });
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
+  return new Client(await openSession(url, options), options.clock ?? systemClock);
+}
+
+/** The session of a client, or of whoever hosts agents. Rejects like `connect`. */
+export async function openSession(
+  url: string | URL,
+  options: ConnectOptions,
+  hosting?: HostingPort,
+): Promise<ClientSession> {
   const {
     token,
     clock = systemClock,
@@ -64,34 +74,37 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   } = options;
   const expected = expectFingerprint === undefined ? undefined : new ExpectedIdentity(expectFingerprint);
   if (signal?.aborted === true) throw aborted(signal);
-  const session = new ClientSession({
-    dial: (dialOptions) => dial(String(url), dialOptions),
-    credentials: {
-      token,
-      client: options.clientInfo ?? CLIENT_INFO,
-      capabilities: {
-        streaming: true,
-        durable_jobs: true,
-        human_input: true,
-        interrupt: true,
-        artifacts: true,
-        ...(token === undefined ? { anonymous: true } : {}),
-        extensions: [
-          OPT_IN.delegate,
-          OPT_IN.handoff,
-          OPT_IN.human,
-          ...(expected === undefined ? [] : [OPT_IN.identity]),
-          OPT_IN.workflow,
-        ],
-        ...options.capabilities,
+  const session = new ClientSession(
+    {
+      dial: (dialOptions) => dial(String(url), dialOptions),
+      credentials: {
+        token,
+        client: options.clientInfo ?? CLIENT_INFO,
+        capabilities: {
+          streaming: true,
+          durable_jobs: true,
+          human_input: true,
+          interrupt: true,
+          artifacts: true,
+          ...(token === undefined ? { anonymous: true } : {}),
+          extensions: [
+            OPT_IN.delegate,
+            OPT_IN.handoff,
+            OPT_IN.human,
+            ...(expected === undefined ? [] : [OPT_IN.identity]),
+            OPT_IN.workflow,
+          ],
+          ...options.capabilities,
+        },
       },
+      respond: options.respond,
+      backoff: reconnect === false ? undefined : new Backoff({ ...DEFAULT_RECONNECT, ...reconnect }, random),
+      limits: clientLimits(options.limits),
+      clock,
+      expected,
     },
-    respond: options.respond,
-    backoff: reconnect === false ? undefined : new Backoff({ ...DEFAULT_RECONNECT, ...reconnect }, random),
-    limits: clientLimits(options.limits),
-    clock,
-    expected,
-  });
+    hosting,
+  );
   const abort = (): void => {
     if (signal !== undefined) void session.close(aborted(signal));
   };
@@ -101,7 +114,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   } finally {
     signal?.removeEventListener('abort', abort);
   }
-  return new Client(session, clock);
+  return session;
 }
 
 function aborted(signal: AbortSignal): ArcpError {

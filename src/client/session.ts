@@ -36,6 +36,7 @@ import {
 } from './command.js';
 import { Connection, type ConnectionOwner, type ConnectionSettings } from './connection.js';
 import { currentToken, type ResumePoint } from './handshake.js';
+import type { HostingPort } from './hosting.js';
 import { isJobEvent, isTerminalType } from '../protocol/job-event.js';
 import { JobInput, readEcho, type InputOptions } from './job-input.js';
 import { JobTree } from './job-tree.js';
@@ -66,6 +67,7 @@ export class ClientSession implements ConnectionOwner {
   /** Resolves when the client is closed for good. */
   readonly closing: Promise<ArcpError>;
   readonly #settings: ConnectionSettings;
+  readonly #hosting: HostingPort | undefined;
   readonly #connection: Connection;
   readonly #calls: PendingCalls;
   readonly #jobs: JobTree;
@@ -78,9 +80,10 @@ export class ClientSession implements ConnectionOwner {
   #settleReady: { resolve(): void; reject(error: ArcpError): void } | undefined;
   #tellClosed: (error: ArcpError) => void = () => undefined;
 
-  constructor(settings: ConnectionSettings) {
+  constructor(settings: ConnectionSettings, hosting?: HostingPort) {
     const { limits, clock } = settings;
     this.#settings = settings;
+    this.#hosting = hosting;
     this.ready = new Promise((resolve, reject) => (this.#settleReady = { resolve, reject }));
     this.closing = new Promise((resolve) => (this.#tellClosed = resolve));
     this.questions = new OpenQuestions(this.#answer, clock, (question) => {
@@ -295,6 +298,7 @@ export class ClientSession implements ConnectionOwner {
 
   receive(envelope: AnyEnvelope, size: number): void {
     if (envelope.event_seq !== undefined && !this.#isNext(envelope.event_seq)) return;
+    if (this.#hosting?.receive(envelope, size) === true) return;
     if (this.#calls.answer(envelope, size)) return;
     if (envelope.type === 'stream.error' && envelope.stream_id !== undefined)
       this.#inputs.get(envelope.stream_id)?.fail(ArcpError.fromPayload(envelope.payload));
@@ -314,7 +318,10 @@ export class ClientSession implements ConnectionOwner {
       'INTERNAL',
       `the runtime sent a ${type} that cannot be read: ${refusal.message}`,
     );
-    if (correlation_id !== undefined) this.#calls.reject(correlation_id, error);
+    if (correlation_id !== undefined) {
+      this.#calls.reject(correlation_id, error);
+      this.#hosting?.unreadable(correlation_id, error);
+    }
     if (job_id !== undefined && isTerminalType(type)) this.#jobs.lose(job_id, error);
     this.listeners.tell('notice', { kind: 'undecodable', refusal });
   }
@@ -338,6 +345,7 @@ export class ClientSession implements ConnectionOwner {
     this.#calls.rejectAll(error);
     this.#jobs.loseAll(error);
     this.#settleReady?.reject(error);
+    this.#hosting?.closed(error);
     this.#tellClosed(error);
     this.listeners.tell('connection', { state: 'closed', error });
   }
@@ -346,6 +354,8 @@ export class ClientSession implements ConnectionOwner {
     // What the runtime wished for may be out of date; it will say so again.
     for (const input of this.#inputs.values()) input.wish({});
     this.#acks.restart(this.#lastEventSeq);
+    if (resumed) this.#hosting?.resumed();
+    else this.#hosting?.opened((frame) => this.#connection.send(frame));
     this.#calls.sendAll();
     this.#settleReady?.resolve();
     this.#settleReady = undefined;
