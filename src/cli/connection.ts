@@ -1,6 +1,6 @@
 /** How the client commands reach a runtime: the options that they share, and one attempt to connect. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { connect, type Client, type Dial } from '../client/index.js';
+import { connect, type Client, type ConnectOptions, type Dial } from '../client/index.js';
 import { ArcpError, isFingerprint } from '../protocol/index.js';
 import { EXIT } from './exit-codes.js';
 import { adviceFor, describe, Failure } from './failure.js';
@@ -47,7 +47,16 @@ export interface ConnectSettings {
 }
 
 /** Connects, or fails with what to do about it. */
-export async function connectTo(options: ConnectionOptions, settings: ConnectSettings = {}): Promise<Client> {
+export function connectTo(options: ConnectionOptions, settings: ConnectSettings = {}): Promise<Client> {
+  return connecting(options, settings, connect);
+}
+
+/** The same for whatever connects; it is given the options of `connect`. */
+export async function connecting<T>(
+  options: ConnectionOptions,
+  settings: ConnectSettings,
+  by: (url: string, options: ConnectOptions) => Promise<T>,
+): Promise<T> {
   const { url } = options;
   if (options.token !== undefined) {
     process.stderr.write(
@@ -56,7 +65,7 @@ export async function connectTo(options: ConnectionOptions, settings: ConnectSet
   }
   const token = clientTokenSource(options, process.env);
   try {
-    return await connect(url, {
+    return await by(url, {
       clientInfo: { kind: 'arcp-cli', version: VERSION },
       ...(token === undefined ? {} : { token }),
       ...(options.fingerprint === undefined ? {} : { expectFingerprint: options.fingerprint }),

@@ -20,6 +20,7 @@ import { addServe } from './serve.js';
 import { addTail } from './tail.js';
 import { addToken } from './token.js';
 import { VERSION } from '../version.js';
+import { addWorker } from './worker.js';
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   let code: ExitCode = EXIT.completed;
@@ -32,6 +33,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     .exitOverride()
     .showHelpAfterError('(--help says more)');
   addServe(program, exit);
+  addWorker(program, exit);
   addInvoke(program, exit);
   addAgents(program);
   addJobs(program);
