@@ -45,17 +45,20 @@ class BudgetRecovery {
   /** Adds up what the logs say. */
   async read(): Promise<void> {
     const bounds = new Map<Job, ReadonlySet<string>>();
-    const isKept = (id: string): boolean => this.#jobs.has(id as JobId);
+    const isCounted = (id: string): boolean => {
+      const kept = this.#jobs.get(id as JobId);
+      return kept !== undefined && payerOf(kept.job) !== undefined;
+    };
     for (const { job, head } of this.#standing) {
       const own = requestedLease({ lease_request: head.lease })?.budget;
       if (own !== undefined) this.#asked.set(job, own);
       const { parent } = job.origin;
       const all = new Set([...((parent && bounds.get(parent)) ?? []), ...(own?.keys() ?? [])]);
       bounds.set(job, all);
-      if (all.size > 0) this.#accounts.set(job, new TreeAccount(all, isKept));
+      if (all.size > 0) this.#accounts.set(job, new TreeAccount(all, isCounted));
     }
     for (const { job } of this.#jobs.values()) {
-      const payer = stands(job) ? job : job.heir;
+      const payer = payerOf(job);
       const account = payer && this.#accounts.get(payer);
       if (account === undefined) continue;
       for await (const record of recordsOf(this.#engine.store, job.id)) account.note(job, record);
@@ -133,6 +136,11 @@ class BudgetRecovery {
       used += this.#own(child).has(currency) ? this.#held(child, currency) : this.#used(child, currency);
     return used;
   }
+}
+
+/** On whose account it is what the job has spent: on nobody's where its tree is over, or what led there is forgotten. */
+function payerOf(job: Job): Job | undefined {
+  return stands(job) ? job : job.heir;
 }
 
 function stands(job: Job): boolean {

@@ -94,7 +94,7 @@ export class Forgetting {
   forgetJobs(jobs: readonly Job[]): void {
     if (this.#context.store.durable) {
       for (const job of jobs) {
-        noteSpending(job);
+        noteSpending(job, this.#context.jobs.all());
         this.#jobs.set(job.id, job);
       }
     }
@@ -136,10 +136,10 @@ export class Forgetting {
   }
 
   async #tryDrop(logs: readonly string[]): Promise<void> {
-    const { store, journal, sessions, keys } = this.#context;
+    const { store, journal, sessions, keys, jobs } = this.#context;
     for (const log of logs) {
       const job = this.#jobs.get(log);
-      if (job !== undefined) noteSpending(job);
+      if (job !== undefined) noteSpending(job, jobs.all());
     }
     await journal.flushed();
     const free = logs.filter((log) => this.#isFree(log));
@@ -154,7 +154,7 @@ export class Forgetting {
   /** (F5) Asked when everything that was appended is committed or lost. */
   #isFree(log: string): boolean {
     const job = this.#jobs.get(log);
-    return job === undefined || isAccounted(job);
+    return job === undefined || isAccounted(job, this.#context.jobs.all());
   }
 
   #dropLater(logs: readonly string[]): void {

@@ -103,6 +103,8 @@ export class Job implements EventObserver {
   readonly log: EventLog;
   /** How many generations are above it. */
   readonly depth: number;
+  /** Whether it has ever had children that are known. */
+  hasDelegated = false;
   readonly root: Job;
   /** The latest attempt at it, from 1: the only one that may write (`job-run.ts`, R6). */
   attempt = 1;
@@ -134,6 +136,7 @@ export class Job implements EventObserver {
     this.origin = origin;
     const { parent } = origin;
     this.depth = parent === undefined ? 0 : parent.depth + 1;
+    if (parent !== undefined) parent.hasDelegated = true;
     this.root = parent === undefined ? this : parent.root;
     this.log = new EventLog(
       origin.id,

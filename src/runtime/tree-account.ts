@@ -7,6 +7,8 @@
  *      note that the store loses counts for nothing, and the log stays until another one is kept (`forgetting.ts`, F5).
  * (T3) A job that has ended can note nothing any more. So one that ends while jobs below it live on, or after its own heir,
  *      notes before its end what it is the heir of; and what ends below it later is not forgotten as long as it stands.
+ * (T4) Whoever is below a job whose log is forgotten cannot be led back to its heir after a crash, though its own log be
+ *      kept for longer. So it is noted with that job, and the note counts where the job's own log cannot.
  */
 import {
   formatBudget,
@@ -43,15 +45,34 @@ interface Note {
 /** By the events that say them. */
 const NOTES = new WeakMap<LogEvent, Note>();
 
-/** (T2) Whether nobody will miss the job's log: what it has spent is noted, or nobody is there who had to know. */
-export function isAccounted(job: Job): boolean {
-  return job.isBooked || job.heir === undefined;
+/**
+ * (T2) Whether nobody will miss the job's log: what it has spent is noted, or nobody is there who had to know.
+ *
+ * @param kept the jobs whose logs are there for longer
+ */
+export function isAccounted(job: Job, kept: Iterable<Job>): boolean {
+  for (const one of withThoseBelow(job, kept)) if (!one.isBooked && one.heir !== undefined) return false;
+  return true;
 }
 
 /** (T2) The job's log is about to be forgotten. */
-export function noteSpending(job: Job): void {
-  const { heir } = job;
-  if (heir !== undefined && !heir.hasLeft && !job.isBooked) book(job, heir);
+export function noteSpending(job: Job, kept: Iterable<Job>): void {
+  for (const one of withThoseBelow(job, kept)) {
+    const { heir } = one;
+    if (heir !== undefined && !heir.hasLeft && !one.isBooked) book(one, heir);
+  }
+}
+
+/** (T4) None of them is unfinished: a job is kept as long as somebody below it is (`job-table.ts`). */
+function* withThoseBelow(job: Job, kept: Iterable<Job>): Generator<Job> {
+  yield job;
+  if (!job.hasDelegated || job.heir === undefined) return;
+  for (const one of kept) if (one !== job && isBelow(one, job)) yield one;
+}
+
+function isBelow({ origin }: Job, job: Job): boolean {
+  for (let at = origin.parent; at !== undefined; at = at.origin.parent) if (at === job) return true;
+  return false;
 }
 
 /** (T3) A job is about to end. */
@@ -106,17 +127,17 @@ export class TreeAccount {
   readonly spent = new Map<string, Amount>();
   readonly raised = new Map<string, Amount>();
   readonly #bounds: ReadonlySet<string>;
-  readonly #isKept: (jobId: string) => boolean;
+  readonly #isCounted: (jobId: string) => boolean;
   /** Whose notes have been counted. */
   readonly #noted = new Set<string>();
 
   /**
    * @param bounds the currencies that are bounded for the job
-   * @param isKept whether the log of a job is there to be read
+   * @param isCounted whether what the log of a job says is counted itself
    */
-  constructor(bounds: ReadonlySet<string>, isKept: (jobId: string) => boolean) {
+  constructor(bounds: ReadonlySet<string>, isCounted: (jobId: string) => boolean) {
     this.#bounds = bounds;
-    this.#isKept = isKept;
+    this.#isCounted = isCounted;
   }
 
   /** (T1) Reads one event of one job, and has the job remember what is its own. */
@@ -142,7 +163,7 @@ export class TreeAccount {
       }
       case 'event.emit': {
         const { name, data } = payload as { readonly name: string; readonly data: Spent };
-        if (name !== TREE_SPENT || this.#isKept(data.job_id) || this.#noted.has(data.job_id)) return;
+        if (name !== TREE_SPENT || this.#isCounted(data.job_id) || this.#noted.has(data.job_id)) return;
         this.#noted.add(data.job_id);
         const [spent, raised] = [parseBudget(data.spent), parseBudget(data.raised)];
         inherit(job, spent, raised);
