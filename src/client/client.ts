@@ -31,6 +31,8 @@ interface StartOptions {
   readonly uncoveredActs?: 'refuse' | 'ask';
   /** How much of the budget is spent when the job is warned. Default: as the runtime says, 80. */
   readonly budgetWarningPercent?: number;
+  /** How long it may run, in ms from when its agent starts; then TIMEOUT. Default: as long as it takes. */
+  readonly maxRuntimeMs?: number;
   /** A repeat with the same key gets the same job instead of a second one, for 24 hours (decision 11). */
   readonly idempotencyKey?: string;
   readonly priority?: 'low' | 'normal' | 'high' | 'critical';
@@ -408,9 +410,10 @@ function noJobId(): ArcpError {
 }
 
 function authority(options: StartOptions) {
-  const { budget, leaseRequest, profile, uncoveredActs, budgetWarningPercent } = options;
+  const { budget, leaseRequest, profile, uncoveredActs, budgetWarningPercent, maxRuntimeMs } = options;
   return {
     profile,
+    max_runtime_ms: maxRuntimeMs,
     uncovered_acts: uncoveredActs,
     budget_warning_percent: budgetWarningPercent,
     cost_budget: budget === undefined ? undefined : [...budget],

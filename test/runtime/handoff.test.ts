@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import {
+  anonymous,
   bearerTokens,
   createRuntime,
   defineAgent,
@@ -200,6 +201,14 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
   });
 });
 
+async function firstOf<Type extends JobEvent['type']>(
+  job: AsyncIterable<JobEvent>,
+  type: Type,
+): Promise<Extract<JobEvent, { type: Type }>> {
+  for await (const event of job) if (event.type === type) return event as Extract<JobEvent, { type: Type }>;
+  throw new Error(`there was no ${type}`);
+}
+
 async function listed(client: Client) {
   const found = [];
   for await (const one of client.jobs()) found.push(one);
@@ -268,6 +277,25 @@ describe('what goes along (L4)', () => {
       { leaseRequest: { 'fs.read': ['/**'] } },
     );
     await expect(bare.result()).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+  });
+});
+
+describe('its time (L4)', () => {
+  it('goes along: what may run for so long here may not run longer there', async () => {
+    const { far, client } = await pair([forever]);
+    const job = await client.invoke('sender', { to: 'east', agent: 'forever' }, { maxRuntimeMs: 60_000 });
+    const told = (await firstOf(job, 'agent.handoff')).payload.max_runtime_ms ?? Infinity;
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThanOrEqual(60_000);
+    const there = await clientOf(far);
+    await until(async () => (await listed(there)).some(({ status }) => status === 'running'));
+    await job.cancel();
+  });
+
+  it('ends it there, also where nobody here is left to', async () => {
+    const { client } = await pair([forever]);
+    const job = await client.invoke('sender', { to: 'east', agent: 'forever' }, { maxRuntimeMs: 200 });
+    await expect(job.result()).rejects.toMatchObject({ code: 'TIMEOUT' });
   });
 });
 
@@ -405,6 +433,94 @@ describe('what is lost on the way', () => {
       ['cost.budget.remaining', '0.5'],
     ]);
     expect((await watched.result()).result?.text()).toBe('first second');
+    expect(runs).toBe(1);
+  });
+
+  it('this runtime: what it charged itself meanwhile is not taken for what was charged there', async () => {
+    let goOn = (): void => undefined;
+    const waited = new Promise<void>((resolve) => (goOn = resolve));
+    const slow = agentNamed('slow', async (ctx) => {
+      await waited;
+      await ctx.charge('cost.there', '0.25', 'USD');
+    });
+    const both = defineAgent({
+      name: 'both',
+      version: '1.0.0',
+      recovery: 'resume',
+      run: async (_input, ctx) => {
+        const there = ctx.handoff('east', 'slow', { budget: ['USD:0.50'] });
+        if (ctx.attempt === 1) {
+          const watcher = await clientOf(far);
+          await until(async () => (await listed(watcher)).length > 0);
+          await ctx.charge('cost.here', '0.25', 'USD');
+        }
+        await there;
+        return ctx.lease.remaining();
+      },
+    });
+    const far = await place({ agents: [slow] });
+    const store = (data: string) => sqliteStore({ folder: data, durability: 'normal' });
+    const data = folder();
+    const near = await place({ agents: [both], handoff: [east(far)], store: store(data) });
+    const job = await (await clientOf(near)).invoke('both', {}, { budget: ['USD:1.00'] });
+    for await (const event of job)
+      if (event.type === 'metric' && event.payload.name === 'cost.budget.remaining') break;
+    await near.server.close();
+    await near.runtime.close();
+    const again = await place({ agents: [both], handoff: [east(far)], store: store(data) });
+    const watched = await (await clientOf(again)).watch(job.id);
+    goOn();
+    expect((await watched.result()).value).toEqual({ USD: '0.5' });
+  });
+
+  it('its session there, for good: the job is found under its key, and goes on as it was', async () => {
+    let goOn = (): void => undefined;
+    const waited = new Promise<void>((resolve) => (goOn = resolve));
+    let runs = 0;
+    const slow = agentNamed('slow', async (ctx) => {
+      runs += 1;
+      await ctx.charge('cost.one', '0.25', 'USD');
+      await waited;
+      await ctx.charge('cost.two', '0.25', 'USD');
+    });
+    const far = await place({ agents: [slow], limits: { resumeWindowMs: 1 } });
+    const proxy = await cuttableProxy(far.server.port);
+    opened.push(() => proxy.close());
+    const near = await place({ agents: [sender], handoff: [east(far, { url: proxy.url })] });
+    const client = await clientOf(near);
+    const job = await client.invoke('sender', { to: 'east', agent: 'slow' }, { budget: ['USD:1.00'] });
+    const names: string[] = [];
+    for await (const event of job) {
+      if (event.type !== 'metric') continue;
+      names.push(event.payload.name);
+      if (names.length !== 2) continue;
+      proxy.cut();
+      goOn();
+    }
+    expect(names).toEqual(['cost.one', 'cost.budget.remaining', 'cost.two', 'cost.budget.remaining']);
+    await job.result();
+    expect(runs).toBe(1);
+  });
+
+  it('its session there, as a stranger: it fails rather than begin anew, and nothing runs twice', async () => {
+    let runs = 0;
+    const stays = agentNamed('stays', async (ctx) => {
+      runs += 1;
+      ctx.log('info', 'begun');
+      await untilAborted(ctx.signal);
+    });
+    const far = await place({
+      agents: [stays],
+      authenticators: [anonymous()],
+      limits: { resumeWindowMs: 1 },
+    });
+    const proxy = await cuttableProxy(far.server.port);
+    opened.push(() => proxy.close());
+    const { name, url, fingerprint } = east(far, { url: proxy.url });
+    const near = await place({ agents: [sender], handoff: [{ name, url, fingerprint }] });
+    const job = await (await clientOf(near)).invoke('sender', { to: 'east', agent: 'stays' });
+    for await (const event of job) if (event.type === 'log') proxy.cut();
+    await expect(job.result()).rejects.toMatchObject({ code: 'ABORTED' });
     expect(runs).toBe(1);
   });
 });

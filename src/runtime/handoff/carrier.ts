@@ -24,8 +24,9 @@ export interface Carrier {
   /**
    * A session with that runtime, which has proven who it is. Rejects with UNAUTHENTICATED where it has not,
    * FAILED_PRECONDITION where it is of another kind, UNAVAILABLE where it cannot be reached.
+   * @param again whether to try for as long as one that is lost comes back by itself, instead of once
    */
-  connect(target: HandoffTarget, signal: AbortSignal): Promise<Line>;
+  connect(target: HandoffTarget, signal: AbortSignal, again: boolean): Promise<Line>;
 }
 
 export interface RemoteRequest {
@@ -33,6 +34,7 @@ export interface RemoteRequest {
   readonly arguments: unknown;
   readonly leaseRequest: Readonly<Record<string, unknown>>;
   readonly profile: Partial<WorkerProfile>;
+  readonly maxRuntimeMs: number | undefined;
   /** The same key is the same job, also after a restart of either side (decision 11). */
   readonly idempotencyKey: string;
   readonly traceId: string;
@@ -41,6 +43,8 @@ export interface RemoteRequest {
 
 /** An open session with the other runtime. It comes back by itself after a lost connection. */
 export interface Line {
+  /** Whether a later session there finds what this one has started: strangers find nothing (decision 10). */
+  readonly findsAgain: boolean;
   putArtifact(source: ArtifactSource, mediaType: string): Promise<ArtifactRef>;
   fetchArtifact(ref: ArtifactRef): Promise<AsyncIterable<Uint8Array>>;
   start(request: RemoteRequest): Promise<RemoteJob>;
@@ -48,6 +52,7 @@ export interface Line {
 }
 
 export interface RemoteJob {
+  readonly id: string;
   /** From its acceptance to its end, each once; throws when it can be followed no longer. */
   readonly events: AsyncIterable<AnyEnvelope>;
   cancel(reason: string): Promise<void>;

@@ -3,11 +3,13 @@
  * this one, under its id, with one end.
  *
  * (F1) Nothing goes over, no argument and no artifact, before the other runtime has proven who it is (decision 28).
- * (F2) It may do there what it may do here, and spend at most what is left here, which is held back meanwhile: what it
- *      spends there is charged here, and what it did not spend comes back exactly (L4).
+ * (F2) It may do there what it may do here, for as long as it may here, and spend at most what is left here, which is held
+ *      back meanwhile: what it spends there is charged here, and what it did not spend comes back exactly (L4).
  * (F3) It is handed over once: `agent.handoff` in its log says on which terms, and the key under which it was asked for
- *      there finds it again, after a lost session and after a restart of this runtime. What was charged is not charged
- *      again, what was streamed is not streamed again; what was only said may be said again after a restart.
+ *      there finds it again, after a lost session and after a restart of this runtime, once the other one can be reached.
+ *      Where it cannot be found, it fails rather than begin anew. What was charged is not charged again, and says by its
+ *      `handoff_id` that it was charged there; what was streamed is not streamed again; what was only said may be said
+ *      again after a restart.
  * (F4) A cancel here is one there. A restart of this runtime is none, where the job goes on after it.
  */
 import { pipeline } from 'node:stream/promises';
@@ -60,9 +62,11 @@ class Handover {
   readonly #context: EngineContext;
   /** Events of the job there that happened here already, in this attempt. */
   #seen = 0;
-  /** Charges that were made in an earlier attempt. */
+  /** Charges of the job there that were made in an earlier attempt. */
   #charged = 0;
   #nextChunk = 0;
+  /** The job there, once it was asked for in this attempt. */
+  #remoteId: string | undefined;
 
   constructor(run: JobRun, ctx: JobContext, context: EngineContext) {
     this.#run = run;
@@ -88,7 +92,8 @@ class Handover {
     const held = new JobBudget(this.#holdable(bounds.budget), job.origin.budgetPolicy, job.origin.budget);
     let line: Line | undefined;
     try {
-      line = await this.#connect(target);
+      line = await this.#connect(target, known !== undefined);
+      if (known !== undefined) this.#checkFindable(line);
       const told =
         known ??
         (await this.#tell(target, {
@@ -97,16 +102,21 @@ class Handover {
           reason,
           lease_request: leaseRequestOf(bounds),
           profile: this.#ctx.profile,
+          max_runtime_ms: this.#run.runtimeLeftMs,
           shared_memory_ref: artifact === undefined ? undefined : await this.#carry(line, artifact),
         }));
       const request = this.#request(agent, plain, told);
       for (let lost = 0; ; lost += 1) {
+        let terminal: Terminal | undefined;
         try {
-          return await this.#end(await this.#follow(await line.start(request), line, held), line);
+          terminal = await this.#follow(await this.#start(line, request), line, key, held);
+          return await this.#end(terminal, line);
         } catch (error) {
-          if (!isLoss(error) || lost >= MAX_LOST_SESSIONS || this.#ctx.signal.aborted) throw error;
+          if (terminal !== undefined || !isLoss(error)) throw error;
+          if (lost >= MAX_LOST_SESSIONS || this.#ctx.signal.aborted) throw error;
+          this.#checkFindable(line);
           await line.close();
-          line = await this.#connect(target);
+          line = await this.#connect(target, true);
         }
       }
     } catch (error) {
@@ -129,11 +139,32 @@ class Handover {
     );
   }
 
-  #connect(target: HandoffTarget): Promise<Line> {
+  /** @param again the job may be going on there already: a runtime that is down for a moment is waited for */
+  #connect(target: HandoffTarget, again: boolean): Promise<Line> {
     const { carrier } = this.#context;
     if (carrier === undefined)
       throw new ArcpError('FAILED_PRECONDITION', 'no runtime is configured to hand over to');
-    return carrier.connect(target, this.#ctx.signal);
+    return carrier.connect(target, this.#ctx.signal, again);
+  }
+
+  /** (F3) */
+  #checkFindable({ findsAgain }: Line): void {
+    if (findsAgain) return;
+    throw new ArcpError(
+      'ABORTED',
+      'the job cannot be found again in the other runtime: this one has no token for it, and is a stranger there',
+    );
+  }
+
+  /** (F3) What was asked for in this attempt already has to be the same job still. */
+  async #start(line: Line, request: RemoteRequest): Promise<RemoteJob> {
+    const remote = await line.start(request);
+    this.#remoteId ??= remote.id;
+    if (remote.id !== this.#remoteId) {
+      await remote.cancel('it was begun anew');
+      throw new ArcpError('ABORTED', 'the other runtime knows the job no more');
+    }
+    return remote;
   }
 
   /** (F3) The terms of an earlier attempt, if it had come so far. */
@@ -146,7 +177,8 @@ class Handover {
         const payload = payloadOf(record) as Told;
         if (payload.handoff_id === key) told = payload;
       } else if (told !== undefined && record.type === 'metric') {
-        if (chargeIn(payloadOf(record) as Payload<'metric'>) !== undefined) this.#charged += 1;
+        const metric = payloadOf(record) as Payload<'metric'>;
+        if (metric.dims?.['handoff_id'] === key && chargeIn(metric) !== undefined) this.#charged += 1;
       } else if (told !== undefined && record.type === 'job.result_chunk') {
         this.#nextChunk = (payloadOf(record) as Payload<'job.result_chunk'>).chunk_seq + 1;
       }
@@ -184,6 +216,7 @@ class Handover {
       arguments: shared === undefined ? args : { ...(args as object), shared_memory_ref: shared },
       leaseRequest: told.lease_request ?? {},
       profile: told.profile ?? {},
+      maxRuntimeMs: told.max_runtime_ms,
       idempotencyKey: `${id}/${told.handoff_id ?? ''}`,
       traceId: origin.traceId,
       priority: origin.priority,
@@ -191,7 +224,7 @@ class Handover {
   }
 
   /** Has happen here what happens there, up to its end. */
-  async #follow(remote: RemoteJob, line: Line, held: JobBudget): Promise<Terminal> {
+  async #follow(remote: RemoteJob, line: Line, key: string, held: JobBudget): Promise<Terminal> {
     const { signal } = this.#ctx;
     const stop = (): void => {
       const { code, message } = ArcpError.from(signal.reason);
@@ -210,7 +243,7 @@ class Handover {
         if (index <= this.#seen) continue;
         this.#seen = index;
         try {
-          this.#happens(event, held);
+          this.#happens(event, key, held);
         } catch (error) {
           await remote.cancel(ArcpError.from(error).message);
           throw error;
@@ -223,12 +256,12 @@ class Handover {
     throw new ArcpError('UNAVAILABLE', 'the other runtime told no end of the job');
   }
 
-  #happens(event: AnyEnvelope, held: JobBudget): void {
+  #happens(event: AnyEnvelope, key: string, held: JobBudget): void {
     if (!this.#run.isLive) return;
     this.#run.sawLife();
     switch (event.type) {
       case 'metric':
-        this.#measured(event.payload, held);
+        this.#measured(event.payload, key, held);
         break;
       case 'job.result_chunk':
         if (event.payload.chunk_seq < this.#nextChunk) break;
@@ -251,7 +284,7 @@ class Handover {
   }
 
   /** (F2) What is left, and warnings, are told from what is charged here. */
-  #measured(metric: Payload<'metric'>, held: JobBudget): void {
+  #measured(metric: Payload<'metric'>, key: string, held: JobBudget): void {
     const { name } = metric;
     if (name === COST_REMAINING || name === BUDGET_WARNING) return;
     const charge = chargeIn(metric);
@@ -261,8 +294,9 @@ class Handover {
       this.#charged -= 1;
     } else {
       const { amount, currency } = charge;
+      const dims = { ...metric.dims, handoff_id: key };
       const tell = (told: Payload<'metric'>): void => {
-        this.#run.say('metric', JSON.stringify(told));
+        this.#run.say('metric', JSON.stringify(told.name === name ? { ...told, dims } : told));
       };
       spend(this.#run.job, this.#context.limits, name, amount, currency, tell, held);
     }
