@@ -1,6 +1,7 @@
 // The payload of every message as a TypeScript interface, printed from the types that the schemas give.
 import { join } from 'node:path';
 import ts from 'typescript';
+import { virtualProgram } from './virtual-program.mjs';
 
 /** Types that many payloads share, by the properties or the words that tell them apart. */
 const SHARED = [
@@ -38,16 +39,7 @@ function payloadTypes(root) {
   const code =
     `import type { MESSAGES, Payload } from './src/protocol/messages.js';\n` +
     `export type All = { [Type in keyof typeof MESSAGES]: Payload<Type> };\n`;
-  const read = ts.readConfigFile(join(root, 'tsconfig.json'), (file) => ts.sys.readFile(file));
-  const config = /** @type {unknown} */ (read.config);
-  const { options } = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, root);
-  const host = ts.createCompilerHost(options);
-  const getSourceFile = host.getSourceFile.bind(host);
-  const fileExists = host.fileExists.bind(host);
-  host.fileExists = (file) => file === path || fileExists(file);
-  host.getSourceFile = (file, version, ...rest) =>
-    file === path ? ts.createSourceFile(path, code, version) : getSourceFile(file, version, ...rest);
-  const program = ts.createProgram([path], options, host);
+  const program = virtualProgram(root, path, code);
   const checker = program.getTypeChecker();
   const alias = program.getSourceFile(path)?.statements.find(ts.isTypeAliasDeclaration);
   if (alias === undefined) throw new Error('the payload types cannot be read');

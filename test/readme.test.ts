@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { virtualProgram } from '../.ci/virtual-program.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -21,17 +22,7 @@ function examplesIn(file: string): Example[] {
 /** What the compiler says of one example, with the project's own settings. */
 function complaints({ name, code }: Example): string[] {
   const path = join(ROOT, 'test', `readme-example-${name}.ts`);
-  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (file) => ts.sys.readFile(file)) as {
-    config: unknown;
-  };
-  const { options } = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, ROOT);
-  const host = ts.createCompilerHost(options);
-  const getSourceFile = host.getSourceFile.bind(host);
-  const fileExists = host.fileExists.bind(host);
-  host.fileExists = (file) => file === path || fileExists(file);
-  host.getSourceFile = (file, version, ...rest) =>
-    file === path ? ts.createSourceFile(path, code, version) : getSourceFile(file, version, ...rest);
-  const program = ts.createProgram([path], options, host);
+  const program = virtualProgram(ROOT, path, code);
   return ts
     .getPreEmitDiagnostics(program)
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));

@@ -12,11 +12,8 @@
  */
 import { Validator, type Schema } from '@cfworker/json-schema';
 import * as z from 'zod';
+import { cutComplaint, MAX_COMPLAINTS, MAX_SCHEMA_STEPS, partsOf } from '../protocol/foreign-schema.js';
 import { isJsonObject, type JsonObject } from '../protocol/scalars.js';
-
-const MAX_STEPS = 8_000_000;
-const MAX_COMPLAINTS = 10;
-const MAX_COMPLAINT = 200;
 
 /** Left to the server (S2), or of no meaning once references are written out. */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -60,12 +57,12 @@ export function toolInput(schema: unknown, maxNodes: number): z.ZodType {
   if (copy === undefined) return object;
   const validator = new Validator(copy.schema, draftOf(schema));
   return object.superRefine((args, ctx) => {
-    if (partsOf(args) * copy.nodes > MAX_STEPS) return;
+    if (partsOf(args) * copy.nodes > MAX_SCHEMA_STEPS) return;
     const { valid, errors } = validator.validate(args);
     if (valid) return;
     // The last errors are the most particular: those of a property come after those of the object.
     for (const { instanceLocation, error } of errors.slice(-MAX_COMPLAINTS).reverse()) {
-      ctx.addIssue({ code: 'custom', path: pathOf(instanceLocation), message: cut(error) });
+      ctx.addIssue({ code: 'custom', path: pathOf(instanceLocation), message: cutComplaint(error) });
     }
   });
 }
@@ -86,17 +83,6 @@ function decodeURIComponentSafely(text: string): string {
   } catch {
     return text;
   }
-}
-
-function cut(text: string): string {
-  return (text.length <= MAX_COMPLAINT ? text : `${text.slice(0, MAX_COMPLAINT)}…`).toWellFormed();
-}
-
-function partsOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 1;
-  let parts = 1;
-  for (const member of Object.values(value)) parts += 1 + partsOf(member);
-  return parts;
 }
 
 /** (S1) */

@@ -1,4 +1,5 @@
 /** The commands that start work and stop it: `tool.invoke`, `workflow.start`, `agent.delegate`, `cancel`. */
+import type { AnyEnvelope } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
 import { OPT_IN } from '../protocol/extensions.js';
 import { isId, MAX_ID_LENGTH } from '../protocol/ids.js';
@@ -6,56 +7,46 @@ import { CLOSE_CODES } from '../transport/transport.js';
 import type { Command } from './command.js';
 import { HANDOFF_AGENT } from './handoff/handoff-agent.js';
 import { targetOf } from './handoff/terms.js';
-import { termsOf } from './job-terms.js';
+import { askedIn } from './job-terms.js';
 import { refuse as refuseLater } from './later-answer.js';
 import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
 
-export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) => {
-  const { tool, arguments: args, cost_budget, lease_request, max_runtime_ms, profile } = envelope.payload;
-  engine.intake.submit(session, {
-    agent: tool,
-    arguments: args,
-    costBudget: cost_budget,
-    leaseRequest: lease_request,
-    maxRuntimeMs: max_runtime_ms,
-    profile,
-    terms: termsOf(envelope.payload),
-    priority: envelope.priority ?? 'normal',
-    traceId: envelope.trace_id,
-    correlationId: envelope.id,
+/** What every command that starts work says alike. */
+function requestOf(
+  { id, trace_id, priority, idempotency_key }: AnyEnvelope,
+  asked: Parameters<typeof askedIn>[0],
+) {
+  return {
+    ...askedIn(asked),
+    priority: priority ?? 'normal',
+    traceId: trace_id,
+    correlationId: id,
     causationId: undefined,
-    idempotencyKey: envelope.idempotency_key,
+    idempotencyKey: idempotency_key,
     parent: undefined,
     delegateId: undefined,
-  });
+  } as const;
+}
+
+export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) => {
+  const { tool, arguments: args, ...asked } = envelope.payload;
+  engine.intake.submit(session, { ...requestOf(envelope, asked), agent: tool, arguments: args });
 };
 
 export const startWorkflow: Command<'workflow.start'> = ({ engine, session }, envelope) => {
   const { workflow, arguments: args = {}, ...asked } = envelope.payload;
   engine.sessions.optIn(session, OPT_IN.workflow);
   engine.intake.submit(session, {
+    ...requestOf(envelope, asked),
     agent: workflow,
     asWorkflow: true,
     arguments: args,
-    costBudget: asked.cost_budget,
-    leaseRequest: asked.lease_request,
-    maxRuntimeMs: asked.max_runtime_ms,
-    profile: asked.profile,
-    terms: termsOf(asked),
-    priority: envelope.priority ?? 'normal',
-    traceId: envelope.trace_id,
-    correlationId: envelope.id,
-    causationId: undefined,
-    idempotencyKey: envelope.idempotency_key,
-    parent: undefined,
-    delegateId: undefined,
   });
 };
 
 export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
-  const { target, task, context, cost_budget, lease_request, max_runtime_ms, delegate_id, profile } =
-    envelope.payload;
+  const { target, task, context, delegate_id, on_parent_end, ...asked } = envelope.payload;
   const delegateId = delegate_id ?? envelope.id;
   engine.sessions.optIn(session, OPT_IN.delegate);
   const parent =
@@ -67,21 +58,14 @@ export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelop
     run.refuseChildren();
   }
   engine.intake.submit(session, {
+    ...requestOf(envelope, asked),
     agent: target,
     arguments: childArguments(task, context),
-    costBudget: cost_budget,
-    leaseRequest: lease_request,
-    maxRuntimeMs: max_runtime_ms,
-    profile,
-    terms: termsOf(envelope.payload),
     priority: envelope.priority ?? parent?.origin.priority ?? 'normal',
     traceId: envelope.trace_id ?? parent?.origin.traceId ?? traceOf(context),
-    correlationId: envelope.id,
-    causationId: undefined,
-    idempotencyKey: envelope.idempotency_key,
     parent,
     delegateId,
-    onParentEnd: envelope.payload.on_parent_end,
+    onParentEnd: on_parent_end,
     announces: () =>
       run?.hear('agent.delegate', JSON.stringify({ ...envelope.payload, delegate_id: delegateId }), {}),
   });
@@ -101,19 +85,9 @@ export const handoff: Command<'agent.handoff'> = ({ engine, session }, envelope)
   targetOf(engine.carrier, runtime);
   engine.sessions.optIn(session, OPT_IN.handoff);
   engine.intake.submit(session, {
+    ...requestOf(envelope, asked),
     agent: HANDOFF_AGENT,
     arguments: { runtime, agent, arguments: args, shared_memory_ref, reason },
-    costBudget: asked.cost_budget,
-    leaseRequest: asked.lease_request,
-    maxRuntimeMs: asked.max_runtime_ms,
-    profile: asked.profile,
-    priority: envelope.priority ?? 'normal',
-    traceId: envelope.trace_id,
-    correlationId: envelope.id,
-    causationId: undefined,
-    idempotencyKey: envelope.idempotency_key,
-    parent: undefined,
-    delegateId: undefined,
   });
 };
 

@@ -15,10 +15,27 @@ export interface JobTerms {
 type Said = Pick<Payload<'tool.invoke'>, 'uncovered_acts' | 'budget_warning_percent'>;
 
 /** Nothing, where the request says nothing. */
-export function termsOf(payload: Said): JobTerms | undefined {
+function termsOf(payload: Said): JobTerms | undefined {
   const { uncovered_acts: uncoveredActs, budget_warning_percent: budgetWarningPercent } = payload;
   if (uncoveredActs === undefined && budgetWarningPercent === undefined) return undefined;
   return { uncoveredActs, budgetWarningPercent };
+}
+
+/** What every request for work may say of what its job may do, of how long it may take, and of how it is run. */
+export function askedIn({
+  lease_request,
+  cost_budget,
+  max_runtime_ms,
+  profile,
+  ...said
+}: Omit<Payload<'tool.invoke'>, 'tool' | 'arguments'>) {
+  return {
+    leaseRequest: lease_request,
+    costBudget: cost_budget,
+    maxRuntimeMs: max_runtime_ms,
+    profile,
+    terms: termsOf(said),
+  };
 }
 
 /** A child asks as its parent was told to, unless it is told otherwise; a warning is about a budget of one's own. */

@@ -7,7 +7,7 @@ import { requestedLease } from '../protocol/lease.js';
 import { MESSAGES, type Payload } from '../protocol/messages.js';
 import { requestedProfile } from '../protocol/worker-profile-json.js';
 import type { Priority } from '../protocol/priority.js';
-import { termsOf, type JobTerms } from './job-terms.js';
+import { askedIn, type JobTerms } from './job-terms.js';
 import { childArguments, type Submission } from './submission.js';
 
 /** What the envelope of `job.schedule` says, of which each occurrence has its share. */
@@ -47,34 +47,18 @@ export function readCommand(
 function asked(type: string, payload: unknown): Omit<ScheduledCommand, keyof Circumstances> {
   if (type === 'tool.invoke') {
     const { tool, arguments: args, ...rest } = read(MESSAGES['tool.invoke'].schema, payload);
-    return { type, agent: tool, arguments: args, ...bounds(rest) };
+    return { type, agent: tool, arguments: args, ...askedIn(rest) };
   }
   if (type === 'workflow.start') {
     const { workflow, arguments: args = {}, ...rest } = read(MESSAGES['workflow.start'].schema, payload);
-    return { type, agent: workflow, arguments: args, ...bounds(rest) };
+    return { type, agent: workflow, arguments: args, ...askedIn(rest) };
   }
   if (type === 'agent.delegate') {
     const { target, task, context, ...rest } = read(MESSAGES['agent.delegate'].schema, payload);
-    return { type, agent: target, arguments: childArguments(task, context), ...bounds(rest) };
+    return { type, agent: target, arguments: childArguments(task, context), ...askedIn(rest) };
   }
   const known = 'tool.invoke, workflow.start and agent.delegate';
   throw new ArcpError('UNIMPLEMENTED', `job.type: ${known} can be scheduled`);
-}
-
-function bounds({
-  lease_request,
-  cost_budget,
-  max_runtime_ms,
-  profile,
-  ...said
-}: Omit<Payload<'tool.invoke'>, 'tool' | 'arguments'>) {
-  return {
-    leaseRequest: lease_request,
-    costBudget: cost_budget,
-    maxRuntimeMs: max_runtime_ms,
-    profile,
-    terms: termsOf(said),
-  };
 }
 
 /** Throws INVALID_ARGUMENT and says where in `job` it is. */

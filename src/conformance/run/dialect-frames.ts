@@ -1,30 +1,12 @@
 /** The frames that a runner sends of itself, in each dialect: the handshake, the resume, pings, and leave-taking. */
 import type { JsonMap } from '../scenarios/matcher.js';
 import type { DialectName } from '../scenarios/scenario.js';
+import { DRAFT_FEATURES } from '../../protocol/draft/features.js';
+import { OPT_IN } from '../../protocol/extensions.js';
 import { VERSION } from '../../version.js';
 
 /** Every opt-in that scenarios use. */
-export const EXTENSIONS = [
-  'arcpx.arcp.checkpoint.v1',
-  'arcpx.arcp.delegate.v1',
-  'arcpx.arcp.human.v1',
-  'arcpx.arcp.schedule.v1',
-] as const;
-
-/** Every feature that draft-1.1 names (§6.2). */
-export const FEATURES = [
-  'heartbeat',
-  'ack',
-  'list_jobs',
-  'subscribe',
-  'lease_expires_at',
-  'cost.budget',
-  'model.use',
-  'provisioned_credentials',
-  'progress',
-  'result_chunk',
-  'agent_versions',
-] as const;
+export const EXTENSIONS = [OPT_IN.checkpoint, OPT_IN.delegate, OPT_IN.human, OPT_IN.schedule];
 
 export interface Hello {
   readonly token: string | undefined;
@@ -35,7 +17,7 @@ export interface Hello {
 }
 
 export function greeting(dialect: DialectName, hello: Hello): JsonMap {
-  const { token, capabilities = {}, extensions, features = FEATURES } = hello;
+  const { token, capabilities = {}, extensions, features = DRAFT_FEATURES } = hello;
   if (dialect === 'classic') {
     return {
       type: 'session.open',

@@ -2,7 +2,8 @@
 import { isMap, type JsonMap } from '../scenarios/matcher.js';
 import type { DialectName, Scenario } from '../scenarios/scenario.js';
 import { Connection } from './connection.js';
-import { EXTENSIONS, FEATURES, greeting, isWelcome } from './dialect-frames.js';
+import { DRAFT_FEATURES } from '../../protocol/draft/features.js';
+import { EXTENSIONS, greeting, isWelcome } from './dialect-frames.js';
 import type { Target } from './player.js';
 import { SessionHistory, StandingRules } from './standing-rules.js';
 import { Transcript } from './transcript.js';
@@ -41,7 +42,7 @@ export async function probe(target: Target, dialect: DialectName): Promise<Offer
       ...greeting(dialect, {
         token: target.tokens.a,
         extensions: EXTENSIONS,
-        features: FEATURES,
+        features: DRAFT_FEATURES,
         capabilities: ASKED,
       }),
     });

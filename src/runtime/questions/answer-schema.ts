@@ -6,19 +6,13 @@
  *      Nothing is ignored, so a typing error does not let every answer pass.
  * (S2) No regular expression of anybody's is run (`pattern`, `patternProperties`), and nothing is followed (`$ref` and
  *      its kin): each subschema meets each part of an answer at most once. Formats are those of `FORMATS`.
- * (S3) The length of the schema times the parts of the answer is at most `MAX_STEPS`; beyond, the answer is refused
+ * (S3) The length of the schema times the parts of the answer is at most `MAX_SCHEMA_STEPS`; beyond, the answer is refused
  *      unchecked.
  */
 import { Validator, type Schema } from '@cfworker/json-schema';
 import { ArcpError } from '../../protocol/errors.js';
-
-const MAX_STEPS = 8_000_000;
-
-/** Complaints that are told; more help nobody. */
-const MAX_COMPLAINTS = 10;
-
-/** Longest complaint, in UTF-16 units: some quote the schema. */
-const MAX_COMPLAINT = 200;
+import { cutComplaint, MAX_COMPLAINTS, MAX_SCHEMA_STEPS, partsOf } from '../../protocol/foreign-schema.js';
+import { isJsonObject } from '../../protocol/scalars.js';
 
 /** What may stand under a keyword. */
 type Form =
@@ -134,31 +128,23 @@ export class AnswerSchema {
   check(answer: unknown): void {
     const parts = partsOf(answer);
     const length = this.#comparesItems ? Math.max(this.#length, parts) : this.#length;
-    if (parts * length > MAX_STEPS) {
+    if (parts * length > MAX_SCHEMA_STEPS) {
       throw new ArcpError('INVALID_ARGUMENT', `the answer has ${parts} parts: too many to be checked`);
     }
     const { valid, errors } = this.#validator.validate(answer);
     if (valid) return;
     const complaints = errors
       .slice(0, MAX_COMPLAINTS)
-      .map(({ instanceLocation, error }) => ({ at: instanceLocation.slice(1), message: cut(error) }));
+      .map(({ instanceLocation, error }) => ({
+        at: instanceLocation.slice(1),
+        message: cutComplaint(error),
+      }));
     const [first] = complaints;
-    const place = first === undefined || first.at === '' ? 'the answer' : `the answer at ${cut(first.at)}`;
+    const place =
+      first === undefined || first.at === '' ? 'the answer' : `the answer at ${cutComplaint(first.at)}`;
     const message = `${place} does not fit: ${first?.message ?? 'no value does'}`;
     throw new ArcpError('INVALID_ARGUMENT', message, { details: { complaints } });
   }
-}
-
-function cut(text: string): string {
-  return (text.length <= MAX_COMPLAINT ? text : `${text.slice(0, MAX_COMPLAINT)}…`).toWellFormed();
-}
-
-/** Values in a value, itself and the names of members included. */
-function partsOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 1;
-  let parts = 1;
-  for (const member of Object.values(value)) parts += 1 + partsOf(member);
-  return parts;
 }
 
 class SchemaWalk {
@@ -167,7 +153,7 @@ class SchemaWalk {
 
   schema(schema: unknown, at: string): void {
     if (typeof schema === 'boolean') return;
-    if (!isObject(schema)) refuse(at, 'expected an object, true or false');
+    if (!isJsonObject(schema)) refuse(at, 'expected an object, true or false');
     for (const [keyword, value] of Object.entries(schema)) {
       const form = KEYWORDS.get(keyword);
       const place = `${at}.${keyword}`;
@@ -187,7 +173,7 @@ class SchemaWalk {
         for (const [index, one] of value.entries()) this.schema(one, `${at}.${index}`);
         break;
       case 'schemas-by-name':
-        if (!isObject(value)) refuse(at, 'expected an object of schemas');
+        if (!isJsonObject(value)) refuse(at, 'expected an object of schemas');
         for (const [name, one] of Object.entries(value)) this.schema(one, `${at}.${name}`);
         break;
       case 'number':
@@ -207,7 +193,7 @@ class SchemaWalk {
         if (!isNames(value)) refuse(at, 'expected a list of names');
         break;
       case 'names-by-name':
-        if (!isObject(value) || !Object.values(value).every(isNames))
+        if (!isJsonObject(value) || !Object.values(value).every(isNames))
           refuse(at, 'expected an object of lists of names');
         break;
       case 'values':
@@ -228,14 +214,10 @@ class SchemaWalk {
   }
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isNames(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }
 
 function refuse(at: string, what: string): never {
-  throw new ArcpError('INVALID_ARGUMENT', `${cut(at)}: ${what}`);
+  throw new ArcpError('INVALID_ARGUMENT', `${cutComplaint(at)}: ${what}`);
 }
