@@ -2,12 +2,10 @@
  * What an agent is to the runtime, and what the runtime is to an agent.
  * An agent is a name, a version, and a function of its input; everything it may do goes through its `JobContext`.
  */
-import type { Writable } from 'node:stream';
 import type { ZodType } from 'zod';
 import type { Clock } from '../clock.js';
 import type { ArtifactSource } from '../protocol/artifact-parts.js';
 import type { ArcpError } from '../protocol/errors.js';
-import type { JobEvent } from '../protocol/job-event.js';
 import type { ArtifactRef } from '../protocol/payloads/artifacts.js';
 import type {
   AskOptions,
@@ -18,11 +16,35 @@ import type {
   PermissionLease,
   PermissionRequest,
 } from './questions.js';
-import type { StreamKind } from '../protocol/payloads/streams.js';
-import type { ValueStream } from '../protocol/value-stream.js';
 import type { ResultSoFar } from './replayed-result.js';
 import type { ConversationLimits } from './remote/link.js';
-import type { WorkerProfile, WorkerRole } from '../protocol/worker-profile.js';
+import type { WorkerProfile } from '../protocol/worker-profile.js';
+import type { GuardedFiles, ModelChoice, ShellOptions, ShellResult } from './guarded-access.js';
+import type {
+  ResultOptions,
+  ArtifactOptions,
+  ArtifactReader,
+  AgentArtifactPart,
+  AgentArtifactPiece,
+  ResultStream,
+  StreamOptions,
+  JobStream,
+  InputStream,
+  ResultChunk,
+} from './results.js';
+import type {
+  DelegateOptions,
+  HandoffRef,
+  HandoffOptions,
+  DelegateItem,
+  DelegateAllOptions,
+  ChildJob,
+  ChildOutcome,
+} from './delegated.js';
+
+export type * from './guarded-access.js';
+export type * from './results.js';
+export type * from './delegated.js';
 
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -281,63 +303,6 @@ export interface JobContext {
   flushed(): Promise<void>;
 }
 
-/** Rejections have wire codes: NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, …, and the system's error as their cause. */
-export interface GuardedFiles {
-  /** `maxBytes`: default 64 MiB; a larger file rejects with RESOURCE_EXHAUSTED. */
-  readFile(path: string, options?: { readonly maxBytes?: number }): Promise<Uint8Array>;
-  /** The same for UTF-8. */
-  readText(path: string, options?: { readonly maxBytes?: number }): Promise<string>;
-  /** Replaces the file, or appends to it. `exclusive`: rejects where there is one. */
-  writeFile(
-    path: string,
-    data: string | Uint8Array,
-    options?: { readonly append?: boolean; readonly exclusive?: boolean },
-  ): Promise<void>;
-  /** By name. At most 100,000 entries. */
-  readdir(path: string): Promise<FileEntry[]>;
-  /** Of what a link leads to. */
-  stat(path: string): Promise<FileInfo>;
-  mkdir(path: string, options?: { readonly recursive?: boolean }): Promise<void>;
-  /** Removes a file, a link, an empty folder, or with `recursive` a tree. */
-  rm(path: string, options?: { readonly recursive?: boolean }): Promise<void>;
-}
-
-export interface FileEntry {
-  readonly name: string;
-  readonly kind: 'file' | 'folder' | 'link' | 'other';
-}
-
-export interface FileInfo {
-  readonly kind: FileEntry['kind'];
-  /** Bytes. */
-  readonly size: number;
-  /** RFC 3339. */
-  readonly modifiedAt: string;
-}
-
-export interface ModelChoice {
-  readonly model: string;
-  readonly provider: string | null;
-}
-
-export interface ShellOptions {
-  /** Default: that of the process. */
-  readonly cwd?: string;
-  /** Default 60,000; then it is stopped, and the call rejects with DEADLINE_EXCEEDED. */
-  readonly timeoutMs?: number;
-  /** Of each output; default 1 MiB; beyond, it is stopped, and the call rejects with RESOURCE_EXHAUSTED. */
-  readonly maxOutputBytes?: number;
-  /** Beside PATH, HOME, LANG, LC_ALL, TZ and TMPDIR, which it has from this process. Not where the shell is read-only. */
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-export interface ShellResult {
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export interface LeaseView {
   /** What is left of each budgeted currency, as exact decimals. Empty when nothing is budgeted. */
   remaining(): Promise<Readonly<Record<string, string>>>;
@@ -347,209 +312,4 @@ export interface LeaseView {
   readonly capabilities: Readonly<Record<string, readonly string[]>>;
   /** Whether nothing may be done under a capability that is not named; else everything may, within the profile. */
   readonly closed: boolean;
-}
-
-/** Results in chunks go to whoever watches; as an artifact only the reference does, for those who want it. */
-export type ResultOptions = ChunkedResultOptions | ArtifactResultOptions;
-
-export interface ArtifactResultOptions extends ArtifactOptions {
-  /** `job.completed` has a `result_ref`. */
-  readonly as: 'artifact';
-}
-
-export interface ArtifactOptions {
-  /** Default `application/octet-stream`; of text given as a whole `text/plain; charset=utf-8`. */
-  readonly mediaType?: string;
-  /** How long it is to be kept, up to the runtime's longest; its default otherwise. */
-  readonly retainSeconds?: number;
-}
-
-export interface ArtifactReader extends AsyncIterable<Uint8Array> {
-  readonly ref: ArtifactRef;
-  /** All of it. Rejects with DATA_LOSS where it does not fit its hash, as iterating does at its end. */
-  bytes(): Promise<Uint8Array>;
-  /** All of it as UTF-8. */
-  text(): Promise<string>;
-}
-
-/** A part of an artifact, see `protocol/payloads/artifacts.ts`. */
-export interface AgentArtifactPart extends ArtifactOptions {
-  /** Which parts belong together. */
-  readonly uploadId: string;
-  readonly bytes: Uint8Array;
-  /** Where `bytes` begins. */
-  readonly offset: number;
-  readonly isLast: boolean;
-  /** Whether it is the job's result. */
-  readonly isResult?: boolean;
-}
-
-/** A piece of an artifact. */
-export interface AgentArtifactPiece {
-  readonly ref: ArtifactRef;
-  readonly bytes: Uint8Array;
-  /** Whether further bytes follow it. */
-  readonly more: boolean;
-}
-
-export interface ChunkedResultOptions {
-  readonly as?: 'chunks';
-  /** `utf8` takes strings, `base64` takes bytes. Default `utf8`. */
-  readonly encoding?: 'utf8' | 'base64';
-  /** Bytes of decoded data per chunk at most. Default 64 KiB. */
-  readonly chunkBytes?: number;
-}
-
-/** A Node writable, so that `pipeline(source, ctx.openResult())` works; `write` calls wait for the store. */
-export interface ResultStream extends Writable {
-  /** Its `result_id` in chunks; a name of its own as an artifact. */
-  readonly resultId: string;
-}
-
-export interface StreamOptions {
-  /**
-   * `text` takes strings and UTF-8, `binary` bytes; `event` any JSON, `log` `{level, message, attributes?}`, `metric`
-   * `{name, value, unit?, dims?}`, `thought` a string or `{content, role?, redacted?}`.
-   */
-  readonly kind: StreamKind;
-  /** A media type. Default for `binary`: `application/octet-stream`. */
-  readonly contentType?: string;
-  /** For `text` and `binary`: decoded bytes per chunk at most, 4 to 1 MiB. Default 64 KiB. */
-  readonly chunkBytes?: number;
-  /** For `binary`: whether each chunk carries its SHA-256. */
-  readonly sha256?: boolean;
-  /** `str_…`. Default: a fresh one. */
-  readonly streamId?: string;
-}
-
-/**
- * A Node writable, in object mode but for `text` and `binary`. A write is done when the store has it and its consumer
- * wants more; `destroy(error)` ends it with `stream.error`. It fails, with CANCELLED, when somebody cancels the stream;
- * the job goes on.
- */
-export interface JobStream extends Writable {
-  readonly streamId: string;
-  readonly kind: StreamKind;
-}
-
-/** A stream into a job. Its values are what the store has: a job that is started again reads them again. */
-export type InputStream = ValueStream;
-
-export interface ResultChunk {
-  readonly result_id: string;
-  readonly chunk_seq: number;
-  readonly data: string;
-  readonly encoding: 'utf8' | 'base64';
-  readonly more: boolean;
-}
-
-export interface DelegateOptions {
-  /** One sentence on what the child is asked to do. */
-  readonly task?: string;
-  /** The child's arguments. Default `{task, context}`. */
-  readonly arguments?: unknown;
-  readonly context?: Readonly<Record<string, unknown>>;
-  /**
-   * Names this piece of work among those that the job delegates. A key that was used before, in this attempt or an
-   * earlier one, gives the child that was started then, unless that failed or was cancelled; the same key for something
-   * else is DUPLICATE_KEY. Only such a child goes on when its parent is started again.
-   */
-  readonly key?: string;
-  /** Whether a child that failed or was cancelled under the key is begun anew, and not given as it ended. Default true. */
-  readonly again?: boolean;
-  /** What the child may do, within what its parent may: `{'fs.read': ['/data/**']}`. What it does not name it inherits. */
-  readonly leaseRequest?: Readonly<Record<string, unknown>>;
-  /** The child's worker profile, or a role; it is narrowed to its parent's. Default: what its agent declares. */
-  readonly profile?: WorkerRole | Partial<WorkerProfile>;
-  /** Reserved out of the parent's remainder, e.g. `['USD:1.00']`; what is not spent comes back. Default: the parent's own counters. */
-  readonly budget?: readonly string[];
-  /** When its lease ends, RFC 3339, within its parent's; the same as `expires_at` in `leaseRequest`. */
-  readonly expiresAt?: string;
-  /** How long each attempt at it may run; never longer than its parent may still. */
-  readonly maxRuntimeMs?: number;
-  /**
-   * What becomes of it when its parent completes, fails or is cancelled: it is cancelled before that (the default), or
-   * lives on, within what its parent might have done.
-   */
-  readonly onParentEnd?: 'cancel' | 'detach';
-  /** Cancels the child. */
-  readonly signal?: AbortSignal;
-}
-
-/** A runtime by what it is: its fingerprint has to be one that the operator has named. */
-export interface HandoffRef {
-  readonly fingerprint?: unknown;
-  readonly kind?: unknown;
-  readonly url?: unknown;
-  readonly [more: string]: unknown;
-}
-
-export interface HandoffOptions {
-  /** Default `{}`. */
-  readonly arguments?: unknown;
-  /** The job's context, an artifact here: it is copied there, and its id there is the argument `shared_memory_ref`. */
-  readonly artifact?: string | ArtifactRef;
-  /** What it may do there, within what it may do here. Default: the same. */
-  readonly leaseRequest?: Readonly<Record<string, unknown>>;
-  /** What it may spend there, e.g. `['USD:1.00']`. Default: what is left here. */
-  readonly budget?: readonly string[];
-  /** Said to whoever watches. */
-  readonly reason?: string;
-  /** Names this handoff among those of the job; an attempt that is started again finds it under its key. Default `handoff`. */
-  readonly key?: string;
-}
-
-export interface DelegateItem extends DelegateOptions {
-  readonly target: string;
-}
-
-export interface DelegateAllOptions {
-  /** How many children run at once. Default 8. */
-  readonly concurrency?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface ChildJob {
-  readonly jobId: string;
-  /** How the child ended; never rejects. */
-  readonly outcome: Promise<ChildOutcome>;
-  /**
-   * Its events, from the first to the terminal one, each time they are iterated. Read from the store as they are asked
-   * for: none is left out, and what nobody reads costs nothing. Throws the signal's reason when the job is stopped while
-   * it waits for more, and DATA_LOSS where the child has ended and is no longer kept.
-   */
-  readonly events: AsyncIterable<JobEvent, undefined>;
-  /**
-   * What it gave: its value; of what it streamed the bytes; of an artifact the reference. Rejects with the error of a
-   * child that failed, and with CANCELLED.
-   */
-  result(): Promise<unknown>;
-  /** Asks the child to stop; `outcome` tells how it ended. */
-  cancel(reason?: string): void;
-}
-
-export type ChildOutcome =
-  | {
-      readonly status: 'completed';
-      readonly value: unknown;
-      readonly summary?: string | undefined;
-      readonly result?: StreamedResult | undefined;
-      /** Where the result is, when it is an artifact: see `ctx.fetchArtifact`. */
-      readonly resultRef?: ArtifactRef | undefined;
-    }
-  | {
-      readonly status: 'failed';
-      readonly code: string;
-      readonly message: string;
-      readonly retryable: boolean;
-    }
-  | { readonly status: 'cancelled'; readonly reason?: string | undefined };
-
-/** A result that came in chunks. */
-export interface StreamedResult {
-  readonly resultId: string;
-  /** Decoded bytes. */
-  readonly size: number;
-  bytes(): Promise<Uint8Array>;
-  text(): Promise<string>;
 }
