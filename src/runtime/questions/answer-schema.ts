@@ -133,12 +133,10 @@ export class AnswerSchema {
     }
     const { valid, errors } = this.#validator.validate(answer);
     if (valid) return;
-    const complaints = errors
-      .slice(0, MAX_COMPLAINTS)
-      .map(({ instanceLocation, error }) => ({
-        at: instanceLocation.slice(1),
-        message: cutComplaint(error),
-      }));
+    const complaints = errors.slice(0, MAX_COMPLAINTS).map(({ instanceLocation, error }) => ({
+      at: instanceLocation.slice(1),
+      message: cutComplaint(error),
+    }));
     const [first] = complaints;
     const place =
       first === undefined || first.at === '' ? 'the answer' : `the answer at ${cutComplaint(first.at)}`;
