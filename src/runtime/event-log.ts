@@ -86,6 +86,8 @@ export interface PastEvent {
   readonly streamId?: string | undefined;
 }
 
+const NOTHING_SHARED: EnvelopeFields = {};
+
 export class EventLog {
   readonly id: string;
   readonly subject: LogSubject | undefined;
@@ -103,8 +105,8 @@ export class EventLog {
   #released = false;
   /** What the ids of its events begin with. */
   readonly #idHead: MessageId;
-  readonly #shared: EnvelopeFields;
-  readonly #fields: string;
+  #shared: EnvelopeFields;
+  #fields: string;
   readonly #context: LogContext;
 
   readonly #head: string | undefined;
@@ -234,6 +236,8 @@ export class EventLog {
   }
 
   #letGo(): void {
+    this.#shared = NOTHING_SHARED;
+    this.#fields = '';
     this.#observers = [];
     this.numbering = undefined;
   }
@@ -256,7 +260,8 @@ function flatten(text: string): number {
 /** Ids and names come from the wire, so they are escaped; the rest of the text is ours. */
 function fieldsText(fields: EnvelopeFields): string {
   let text = '';
-  for (const [name, value] of Object.entries(fields) as [string, string | undefined][]) {
+  for (const name of Object.keys(fields) as (keyof EnvelopeFields)[]) {
+    const value = fields[name];
     if (value !== undefined) text += `,"${name}":${quoted(value)}`;
   }
   return text;

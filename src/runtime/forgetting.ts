@@ -102,11 +102,13 @@ export class Forgetting {
   }
 
   forget(logs: readonly string[]): void {
+    const isFirst = this.#waiting.length === 0;
+    this.#waiting.push(...logs);
     if (!this.#context.store.durable) {
-      this.#drop(logs);
+      // Those of one group go together.
+      if (isFirst) queueMicrotask(() => this.#dropWaiting());
       return;
     }
-    this.#waiting.push(...logs);
     if (this.#waiting.length >= BATCH) this.#dropWaiting();
     else this.#timer ??= this.#context.clock.timer(LONGEST_WAIT_MS, () => this.#dropWaiting());
   }

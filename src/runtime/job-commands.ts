@@ -7,18 +7,27 @@ import { CLOSE_CODES } from '../transport/transport.js';
 import type { Command } from './command.js';
 import { HANDOFF_AGENT } from './handoff/handoff-agent.js';
 import { targetOf } from './handoff/terms.js';
-import { askedIn } from './job-terms.js';
+import type { JobRequest } from './intake.js';
+import { termsOf, type Asked } from './job-terms.js';
 import { refuse as refuseLater } from './later-answer.js';
 import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
 
-/** What every command that starts work says alike. */
+/** What every command that starts work says alike. In one piece: this is done for every job. */
 function requestOf(
   { id, trace_id, priority, idempotency_key }: AnyEnvelope,
-  asked: Parameters<typeof askedIn>[0],
-) {
+  agent: string,
+  args: unknown,
+  asked: Asked,
+): JobRequest {
   return {
-    ...askedIn(asked),
+    agent,
+    arguments: args,
+    leaseRequest: asked.lease_request,
+    costBudget: asked.cost_budget,
+    maxRuntimeMs: asked.max_runtime_ms,
+    profile: asked.profile,
+    terms: termsOf(asked),
     priority: priority ?? 'normal',
     traceId: trace_id,
     correlationId: id,
@@ -26,27 +35,24 @@ function requestOf(
     idempotencyKey: idempotency_key,
     parent: undefined,
     delegateId: undefined,
-  } as const;
+  };
 }
 
 export const invoke: Command<'tool.invoke'> = ({ engine, session }, envelope) => {
-  const { tool, arguments: args, ...asked } = envelope.payload;
-  engine.intake.submit(session, { ...requestOf(envelope, asked), agent: tool, arguments: args });
+  const { payload } = envelope;
+  engine.intake.submit(session, requestOf(envelope, payload.tool, payload.arguments, payload));
 };
 
 export const startWorkflow: Command<'workflow.start'> = ({ engine, session }, envelope) => {
-  const { workflow, arguments: args = {}, ...asked } = envelope.payload;
+  const { payload } = envelope;
+  const { workflow, arguments: args = {} } = payload;
   engine.sessions.optIn(session, OPT_IN.workflow);
-  engine.intake.submit(session, {
-    ...requestOf(envelope, asked),
-    agent: workflow,
-    asWorkflow: true,
-    arguments: args,
-  });
+  engine.intake.submit(session, { ...requestOf(envelope, workflow, args, payload), asWorkflow: true });
 };
 
 export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelope) => {
-  const { target, task, context, delegate_id, on_parent_end, ...asked } = envelope.payload;
+  const { payload } = envelope;
+  const { target, task, context, delegate_id, on_parent_end } = payload;
   const delegateId = delegate_id ?? envelope.id;
   engine.sessions.optIn(session, OPT_IN.delegate);
   const parent =
@@ -58,23 +64,21 @@ export const delegate: Command<'agent.delegate'> = ({ engine, session }, envelop
     run.refuseChildren();
   }
   engine.intake.submit(session, {
-    ...requestOf(envelope, asked),
-    agent: target,
-    arguments: childArguments(task, context),
+    ...requestOf(envelope, target, childArguments(task, context), payload),
     priority: envelope.priority ?? parent?.origin.priority ?? 'normal',
     traceId: envelope.trace_id ?? parent?.origin.traceId ?? traceOf(context),
     parent,
     delegateId,
     onParentEnd: on_parent_end,
-    announces: () =>
-      run?.hear('agent.delegate', JSON.stringify({ ...envelope.payload, delegate_id: delegateId }), {}),
+    announces: () => run?.hear('agent.delegate', JSON.stringify({ ...payload, delegate_id: delegateId }), {}),
   });
 };
 
 /** A job that begins here and goes on in another runtime. One that runs already is handed over by its agent. */
 export const handoff: Command<'agent.handoff'> = ({ engine, session }, envelope) => {
-  const { runtime, agent, reason, shared_memory_ref, arguments: args, ...asked } = envelope.payload;
-  if (envelope.job_id !== undefined || asked.job_id !== undefined) {
+  const { payload } = envelope;
+  const { runtime, agent, reason, shared_memory_ref, arguments: args, job_id } = payload;
+  if (envelope.job_id !== undefined || job_id !== undefined) {
     throw new ArcpError(
       'FAILED_PRECONDITION',
       'a job that runs is handed over by its agent, not by a client',
@@ -84,11 +88,8 @@ export const handoff: Command<'agent.handoff'> = ({ engine, session }, envelope)
     throw new ArcpError('INVALID_ARGUMENT', 'payload.agent: missing, expected whom to ask there');
   targetOf(engine.carrier, runtime);
   engine.sessions.optIn(session, OPT_IN.handoff);
-  engine.intake.submit(session, {
-    ...requestOf(envelope, asked),
-    agent: HANDOFF_AGENT,
-    arguments: { runtime, agent, arguments: args, shared_memory_ref, reason },
-  });
+  const handed = { runtime, agent, arguments: args, shared_memory_ref, reason };
+  engine.intake.submit(session, requestOf(envelope, HANDOFF_AGENT, handed, payload));
 };
 
 /** `context.trace_id`, where a context has one that may be one (decision 5, RFC 0001 §14). */

@@ -12,30 +12,28 @@ export interface JobTerms {
   readonly budgetWarningPercent?: number | undefined;
 }
 
-type Said = Pick<Payload<'tool.invoke'>, 'uncovered_acts' | 'budget_warning_percent'>;
+/** What a request for work may say beside what is asked of whom. */
+export type Asked = Pick<
+  Payload<'tool.invoke'>,
+  'lease_request' | 'cost_budget' | 'max_runtime_ms' | 'profile' | 'uncovered_acts' | 'budget_warning_percent'
+>;
+
+/** Of what its job may do, of how long it may take, and of how it is run. */
+export function askedIn(payload: Asked) {
+  return {
+    leaseRequest: payload.lease_request,
+    costBudget: payload.cost_budget,
+    maxRuntimeMs: payload.max_runtime_ms,
+    profile: payload.profile,
+    terms: termsOf(payload),
+  };
+}
 
 /** Nothing, where the request says nothing. */
-function termsOf(payload: Said): JobTerms | undefined {
+export function termsOf(payload: Asked): JobTerms | undefined {
   const { uncovered_acts: uncoveredActs, budget_warning_percent: budgetWarningPercent } = payload;
   if (uncoveredActs === undefined && budgetWarningPercent === undefined) return undefined;
   return { uncoveredActs, budgetWarningPercent };
-}
-
-/** What every request for work may say of what its job may do, of how long it may take, and of how it is run. */
-export function askedIn({
-  lease_request,
-  cost_budget,
-  max_runtime_ms,
-  profile,
-  ...said
-}: Omit<Payload<'tool.invoke'>, 'tool' | 'arguments'>) {
-  return {
-    leaseRequest: lease_request,
-    costBudget: cost_budget,
-    maxRuntimeMs: max_runtime_ms,
-    profile,
-    terms: termsOf(said),
-  };
 }
 
 /** A child asks as its parent was told to, unless it is told otherwise; a warning is about a budget of one's own. */

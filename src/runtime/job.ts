@@ -92,6 +92,7 @@ const STATE_AFTER: ReadonlyMap<MessageType, JobState> = new Map<MessageType, Job
 ]);
 
 const NOTHING: Budget = new Map();
+const NO_LINEAGE = {};
 
 /** Where an event takes a job; nothing for those that leave it where it is, and for heartbeats. */
 export function stateAfter(type: MessageType): JobState | undefined {
@@ -276,6 +277,7 @@ export class Job implements EventObserver {
   /** Whom it was delegated by, as whatever tells of it says. */
   get lineage(): Pick<Payload<'job.accepted'>, 'parent_job_id' | 'root_job_id' | 'depth' | 'delegate_id'> {
     const { parent, delegateId } = this.origin;
+    if (parent === undefined && delegateId === undefined) return NO_LINEAGE;
     return {
       ...(parent === undefined
         ? {}

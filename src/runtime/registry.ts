@@ -5,8 +5,10 @@ import { ArcpError } from '../protocol/errors.js';
 import { resolveVersion, type Inventory, type InventoryEntry } from '../protocol/inventory.js';
 
 interface Hosted {
-  readonly versions: Map<string, Agent>;
-  entry: InventoryEntry;
+  readonly versions: ReadonlyMap<string, Agent>;
+  readonly entry: InventoryEntry;
+  /** What its name alone means. */
+  readonly preferred: Agent | undefined;
 }
 
 export class AgentRegistry {
@@ -40,12 +42,12 @@ export class AgentRegistry {
 
   /** An agent that comes and goes is there, or no longer. Of several defaults the first counts. */
   list(agent: Agent, isThere: boolean): void {
-    const versions = this.#agents.get(agent.name)?.versions ?? new Map<string, Agent>();
-    if (versions.has(agent.version) === isThere) return;
+    if (this.has(agent.name, agent.version) === isThere) return;
+    const versions = new Map(this.#agents.get(agent.name)?.versions);
     if (isThere) versions.set(agent.version, agent);
     else versions.delete(agent.version);
     if (versions.size === 0) this.#agents.delete(agent.name);
-    else this.#agents.set(agent.name, { versions, entry: entryOf(agent.name, versions) });
+    else this.#agents.set(agent.name, hosted(agent.name, versions));
     this.#inventory = undefined;
     this.#onChange();
   }
@@ -67,6 +69,7 @@ export class AgentRegistry {
     if (hosted === undefined) {
       throw new ArcpError('AGENT_NOT_AVAILABLE', `no agent named ${ref.name} is hosted here`);
     }
+    if (ref.version === undefined && hosted.preferred !== undefined) return hosted.preferred;
     const resolution = resolveVersion(hosted.entry, ref.version);
     if (!resolution.ok) throw new ArcpError(resolution.code, resolution.message);
     const agent = resolution.version === undefined ? undefined : hosted.versions.get(resolution.version);
@@ -75,6 +78,13 @@ export class AgentRegistry {
     }
     return agent;
   }
+}
+
+function hosted(name: string, versions: ReadonlyMap<string, Agent>): Hosted {
+  const entry = entryOf(name, versions);
+  const resolution = resolveVersion(entry, undefined);
+  const preferred = resolution.ok ? versions.get(resolution.version ?? '') : undefined;
+  return { versions, entry, preferred };
 }
 
 function entryOf(name: string, versions: ReadonlyMap<string, Agent>): InventoryEntry {

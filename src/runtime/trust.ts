@@ -85,8 +85,8 @@ export function underCeiling(profile: WorkerProfile, level: TrustLevel): WorkerP
 /** The level of one job, with what it was lifted to. */
 export class JobTrust {
   readonly base: TrustLevel;
-  /** By the lease that lifts it. */
-  readonly #elevations = new Map<string, { readonly level: TrustLevel; readonly until: number }>();
+  /** By the lease that lifts it. Most jobs are never lifted. */
+  #elevations: Map<string, { readonly level: TrustLevel; readonly until: number }> | undefined;
 
   constructor(base: TrustLevel) {
     this.base = base;
@@ -94,17 +94,18 @@ export class JobTrust {
 
   /** The lease lifts the job until then, in milliseconds since 1970. */
   elevate(lease: string, level: TrustLevel, until: number): void {
-    this.#elevations.set(lease, { level, until });
+    (this.#elevations ??= new Map()).set(lease, { level, until });
   }
 
   /** The lease was taken back. */
   lower(lease: string): void {
-    this.#elevations.delete(lease);
+    this.#elevations?.delete(lease);
   }
 
   /** The highest level that holds now. */
   at(now: number): TrustLevel {
     let highest = this.base;
+    if (this.#elevations === undefined) return highest;
     for (const { level, until } of this.#elevations.values())
       if (until > now && exceedsTrust(level, highest)) highest = level;
     return highest;
