@@ -7,6 +7,7 @@ import { handoffCarrier, type HandoffRuntime } from './handoff/dial.js';
 import type { Inventory } from './protocol/inventory.js';
 import type { TrustLevel } from './protocol/trust-level.js';
 import type { Authenticator } from './runtime/authenticator.js';
+import type { ConnectionOwner } from './runtime/connection-owner.js';
 import { systemClock, type Clock } from './clock.js';
 import { Engine } from './runtime/engine.js';
 import { randomId, type NewId } from './runtime/ids.js';
@@ -84,8 +85,8 @@ export interface Runtime {
    * before, connections are turned away. Calling it again gives the same answer.
    */
   recover(): Promise<Recovery>;
-  /** Serves one connection until it ends. */
-  accept(transport: Transport, from?: { readonly address?: string }): void;
+  /** Serves one connection until it ends: a stranger's, or one whose other end the caller knows. */
+  accept(transport: Transport, from?: { readonly address?: string; readonly owner?: ConnectionOwner }): void;
   /** Whether new work is taken. */
   readonly ready: boolean;
   /**
@@ -173,7 +174,7 @@ export function createRuntime(options: RuntimeOptions = {}): Runtime {
     recover: () => engine.recover(),
     accept: (transport, from) => {
       if (engine.isRecovering) transport.close(CLOSE_CODES.tryAgainLater, 'the runtime is starting');
-      else serve(engine, transport, from?.address);
+      else serve(engine, transport, from);
     },
     get ready() {
       return engine.ready;

@@ -68,6 +68,7 @@ export {
   type CredentialStanding,
   type Credentials,
 } from './runtime/authenticator.js';
+export type { ConnectionOwner } from './runtime/connection-owner.js';
 export { liteLlm, type LiteLlmOptions } from './provisioners/lite-llm.js';
 export type {
   CredentialConstraints,
@@ -93,5 +94,6 @@ export type {
   StoredRecord,
   Write,
 } from './store/store.js';
+export { streamTransport, type StreamTransportOptions } from './transport/stdio.js';
 export type { Transport, TransportEnd, TransportHandlers } from './transport/transport.js';
 export { VERSION } from './version.js';

@@ -1,18 +1,29 @@
-/** `arcp worker`: runs agents here for a runtime elsewhere, until it is told to stop. */
+/**
+ * `arcp worker`: runs agents here for a runtime elsewhere, until it is told to stop. It dials in, or speaks to whoever
+ * started it over stdin and stdout: a fleet, `ssh`, a container.
+ */
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Agent } from '../agents/agent.js';
+import { systemClock } from '../clock.js';
+import { commandAgent } from '../fleet/commands/command-agent.js';
+import { evidenceFolder } from '../fleet/scoring/evidence.js';
 import { host, type ConnectionChange, type Host, type JobChange } from '../host/index.js';
-import { ArcpError } from '../protocol/index.js';
+import { ArcpError, isAgentName } from '../protocol/index.js';
 import { loadAgents } from './agent-modules.js';
 import { connecting, withConnectionOptions, type ConnectionOptions } from './connection.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure } from './failure.js';
 import { asIs, collect, parseDuration } from './options.js';
+import { dialStdio } from './own-stdio.js';
 import { StopSignals } from './serving/stop-signals.js';
 import { printable } from './text.js';
 
 interface WorkerOptions extends ConnectionOptions {
-  readonly agents: readonly string[];
+  readonly agents?: readonly string[];
+  readonly commands?: true;
+  readonly evidence?: string;
+  readonly stdio?: true;
+  readonly scope?: string;
   readonly maxJobs?: number;
   readonly drain: number;
 }
@@ -21,16 +32,26 @@ export function addWorker(program: Command, exit: (code: ExitCode) => void): voi
   const command = program
     .command('worker')
     .description('run agents here for a runtime elsewhere, one that lets this principal host')
-    .requiredOption(
-      '--agents <module>',
-      'a .js or .mjs module that exports agents; may be repeated',
-      collect(asIs),
+    .option('--agents <module>', 'a .js or .mjs module that exports agents; may be repeated', collect(asIs))
+    .option('--commands', 'run the commands of fleet tasks too, as the agent `command`')
+    .option('--evidence <folder>', 'where what those write is kept; default: the runtime, as artifacts')
+    .option(
+      '--stdio',
+      'speak to whoever started this process, over stdin and stdout, and end when stdin does',
     )
+    .option('--scope <prefix>', 'what the names of its agents begin with there', parseScope)
     .option('--max-jobs <count>', 'jobs of each agent at once; default what the runtime takes', parseCount)
     .option('--drain <duration>', 'how long running jobs may go on after Ctrl-C', parseDuration, 30_000);
   withConnectionOptions(command).action(async (options: WorkerOptions) => {
+    if (options.stdio === true && command.getOptionValueSource('url') === 'cli')
+      throw new Failure(EXIT.usage, '--stdio and --url are two ways to the runtime', 'give one of them');
     exit(await work(options));
   });
+}
+
+function parseScope(text: string): string {
+  if (isAgentName(text)) return text;
+  throw new InvalidArgumentError('expected the beginning of a name: a-z 0-9 . _ -');
 }
 
 function parseCount(text: string): number {
@@ -41,35 +62,65 @@ function parseCount(text: string): number {
 
 async function work(options: WorkerOptions): Promise<ExitCode> {
   const stop = new StopSignals();
-  const agents: Agent[] = [];
-  for (const module of options.agents) agents.push(...(await loadAgents(module)));
+  const { maxJobs, scope, stdio = false } = options;
+  // Before a module is loaded, which may print.
+  const dial = stdio ? { dial: dialStdio(), reconnect: false as const } : {};
+  const agents = await agentsOf(options);
   const starting = new AbortController();
   void stop.first.then(() => {
     starting.abort(new Error('interrupted'));
   });
-  const { maxJobs } = options;
-  const more = maxJobs === undefined ? {} : { maxJobs };
-  const worker = await connecting(options, { signal: starting.signal }, (url, settings) =>
-    host(url, { ...settings, ...more, agents, onJob: tellJob, onConnection: tellConnection }).catch(
-      (error: unknown) => {
-        if (error instanceof ArcpError && error.code === 'PERMISSION_DENIED') throw mayNotHost(error);
-        throw error;
-      },
-    ),
+  const more = { ...(maxJobs === undefined ? {} : { maxJobs }), ...(scope === undefined ? {} : { scope }) };
+  const url = stdio ? STDIO : options.url;
+  const worker = await connecting({ ...options, url }, { signal: starting.signal }, (_, settings) =>
+    host(url, {
+      ...settings,
+      ...more,
+      ...dial,
+      agents,
+      onJob: tellJob,
+      onConnection: tellConnection,
+    }).catch((error: unknown) => {
+      if (error instanceof ArcpError && error.code === 'PERMISSION_DENIED') throw mayNotHost(error);
+      throw error;
+    }),
   );
-  tellHosted(worker, options.url);
+  tellHosted(worker, url);
   const end = await Promise.race([stop.first, worker.closed]);
-  if (end !== undefined)
-    throw new Failure(
-      EXIT.notConnected,
-      `the runtime is lost: ${describe(end)}`,
-      'start this worker again',
-      end,
-    );
+  if (end !== undefined) {
+    // What still runs here is stopped.
+    await worker.close({ drainMs: 0 });
+    if (stdio) say('stdin has ended: stopped');
+    else throw lost(end);
+    return EXIT.completed;
+  }
   if (worker.jobs > 0) say(`draining: ${worker.jobs} jobs may end; Ctrl-C stops at once`);
   await worker.close({ reason: 'the worker was stopped', drainMs: options.drain });
   say('stopped');
   return EXIT.completed;
+}
+
+/** What whoever started this process is called. */
+const STDIO = 'stdio:';
+
+async function agentsOf({ agents: modules = [], commands, evidence }: WorkerOptions): Promise<Agent[]> {
+  const agents: Agent[] = [];
+  for (const module of modules) agents.push(...(await loadAgents(module)));
+  if (commands === true) {
+    const kept = evidence === undefined ? undefined : evidenceFolder(evidence);
+    agents.push(commandAgent({ clock: systemClock, env: process.env, evidence: kept }));
+  }
+  if (agents.length > 0) return agents;
+  throw new Failure(EXIT.usage, 'there are no agents to run', 'give --agents MODULE, or --commands');
+}
+
+function lost(end: ArcpError): Failure {
+  return new Failure(
+    EXIT.notConnected,
+    `the runtime is lost: ${describe(end)}`,
+    'start this worker again',
+    end,
+  );
 }
 
 function mayNotHost(error: ArcpError): Failure {

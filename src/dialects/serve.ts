@@ -10,7 +10,7 @@
 import { draftRuleFor } from '../protocol/draft/messages.js';
 import { isMessageType } from '../protocol/messages.js';
 import { isJsonObject, type JsonObject } from '../protocol/scalars.js';
-import { Connection } from '../runtime/connection.js';
+import { Connection, type ConnectionOrigin } from '../runtime/connection.js';
 import type { Engine } from '../runtime/engine.js';
 import { sessionOfResumeToken } from '../runtime/session.js';
 import type { Transport } from '../transport/transport.js';
@@ -18,12 +18,12 @@ import { ClassicDialect } from './classic.js';
 import type { Dialect } from './dialect.js';
 import { DRAFT, DraftDialect } from './draft.js';
 
-/** Serves one connection in whichever dialect it speaks. `address` is for the logs. */
-export function serve(engine: Engine, transport: Transport, address?: string): void {
+/** Serves one connection in whichever dialect it speaks. */
+export function serve(engine: Engine, transport: Transport, origin: ConnectionOrigin = {}): void {
   const classic = new ClassicDialect(engine, transport);
   let draft: DraftDialect | undefined;
   let spoken: Dialect = classic;
-  const connection = new Connection(engine, classic.peer, address);
+  const connection = new Connection(engine, classic.peer, origin);
 
   const choose = (frame: string): void => {
     const heard = dialectOf(frame, engine);

@@ -25,6 +25,8 @@ export interface HostOptions extends Omit<ConnectOptions, 'capabilities'> {
   readonly agents: readonly Agent[];
   /** Jobs of each agent at once. Default: what the runtime takes (16). */
   readonly maxJobs?: number;
+  /** What the names of the agents begin with there. Default: nothing, they are what they are. */
+  readonly scope?: string;
   /** Told of each job that begins and ends here. */
   readonly onJob?: (change: JobChange) => void;
   /** Told when the connection is lost, is there again, or is gone for good. */
@@ -132,11 +134,12 @@ export class Host {
  * await worker.close();
  */
 export async function host(url: string | URL, options: HostOptions): Promise<Host> {
-  const { agents, maxJobs, onJob, onConnection, clock = systemClock, ...connecting } = options;
-  const offers = offersOf(agents, maxJobs);
+  const { agents, maxJobs, scope = '', onJob, onConnection, clock = systemClock, ...connecting } = options;
+  const offers = offersOf(agents, maxJobs, scope);
   if (offers.length === 0) throw new ArcpError('INVALID_ARGUMENT', 'there are no agents to host');
   const jobs = new HostedJobs({
     agents,
+    scope,
     clock,
     maxFrameBytes: clientLimits(options.limits).maxFrameBytes,
     began: ({ jobId, agent, attempt }) => onJob?.({ jobId, agent, attempt, state: 'started' }),

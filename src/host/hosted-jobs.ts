@@ -30,6 +30,8 @@ const MAX_WAITING = { frames: 10_000, size: 16_777_216 };
 
 export interface HostedJobsOptions {
   readonly agents: readonly Agent[];
+  /** What their names begin with there. */
+  readonly scope: string;
   readonly clock: Clock;
   readonly maxFrameBytes: number;
   readonly began: (job: HostedJob) => void;
@@ -55,7 +57,8 @@ export class HostedJobs implements HostingPort, RuntimeLink {
   constructor(options: HostedJobsOptions) {
     this.#options = options;
     this.clock = options.clock;
-    this.#agents = new Map(options.agents.map((agent) => [`${agent.name}@${agent.version}`, agent]));
+    const { agents, scope } = options;
+    this.#agents = new Map(agents.map((agent) => [`${scope}${agent.name}@${agent.version}`, agent]));
   }
 
   /** Jobs that are done here. */

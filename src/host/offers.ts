@@ -7,10 +7,10 @@ import { ArcpError } from '../protocol/errors.js';
 type Offers = NonNullable<Capabilities['agents']>;
 
 /**
- * One entry for each version. Throws UNIMPLEMENTED for what a runtime cannot be told of an agent elsewhere, ALREADY_EXISTS
+ * One entry for each version, under names that begin with `scope`. Throws UNIMPLEMENTED for what a runtime cannot be told of an agent elsewhere, ALREADY_EXISTS
  * for an agent that is there twice.
  */
-export function offersOf(agents: readonly Agent[], maxJobs: number | undefined): Offers {
+export function offersOf(agents: readonly Agent[], maxJobs: number | undefined, scope: string): Offers {
   const refs = new Set<string>();
   return agents.map((agent) => {
     const { name, version, description, recovery, takesInput, profile } = agent;
@@ -28,7 +28,7 @@ export function offersOf(agents: readonly Agent[], maxJobs: number | undefined):
       );
     const schema = inputSchemaOf(agent);
     return {
-      name,
+      name: `${scope}${name}`,
       versions: [version],
       ...(agent.default ? { default: version } : {}),
       ...(description === undefined ? {} : { description }),

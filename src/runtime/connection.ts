@@ -9,6 +9,7 @@
  *      unless the credential that let the session in counts no more (S1, S2).
  * (C5) A session has one connection: that of the latest resume. Those before it are closed as soon as its token is taken,
  *      be they attached or waiting for the store, so that no client goes on with a token that is dead.
+ * (C6) A connection that has an owner is his: he says who is on it, and its session ends with it (W1, W2).
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
@@ -16,11 +17,14 @@ import type { IdentityStatement } from '../protocol/identity.js';
 import type { MessageId } from '../protocol/ids.js';
 import { isMessageType, MESSAGES, type Payload } from '../protocol/messages.js';
 import { CLOSE_CODES, type TransportEnd } from '../transport/transport.js';
-import type { AuthOutcome } from './authenticator.js';
+import type { Authenticator, AuthOutcome } from './authenticator.js';
 import type { Timer } from '../clock.js';
 import { commandFor } from './commands.js';
+import { ownersAuthenticators, type ConnectionOwner } from './connection-owner.js';
 import type { Engine } from './engine.js';
 import type { Peer, Refused } from './peer.js';
+import type { AdvertisedAgents } from './providers/offers.js';
+import type { Hosting } from './providers/provider-table.js';
 import { credentialOf, recheck, refuseResume } from './standing.js';
 import { RESUMED_ELSEWHERE, sessionOfResumeToken, type Session, type SessionIdentity } from './session.js';
 
@@ -60,6 +64,13 @@ interface Attempt {
 
 type AuthFields = Payload<'session.open'>['auth'];
 
+/** What is known of a connection beside what is said on it. */
+export interface ConnectionOrigin {
+  /** For the logs. */
+  readonly address?: string | undefined;
+  readonly owner?: ConnectionOwner | undefined;
+}
+
 /** Commands that are held while the store takes the session. */
 const MAX_HELD = 1_000;
 
@@ -67,13 +78,17 @@ export class Connection {
   readonly #engine: Engine;
   #peer: Peer;
   readonly #address: string | undefined;
+  readonly #owner: ConnectionOwner | undefined;
+  readonly #authenticators: ReadonlyMap<string, Authenticator>;
   #phase: Phase;
   #hasDropped = false;
 
-  constructor(engine: Engine, peer: Peer, address: string | undefined) {
+  constructor(engine: Engine, peer: Peer, { address, owner }: ConnectionOrigin = {}) {
     this.#engine = engine;
     this.#peer = peer;
     this.#address = address;
+    this.#owner = owner;
+    this.#authenticators = owner === undefined ? engine.authenticators : ownersAuthenticators(owner);
     const { helloTimeoutMs } = engine.limits;
     const timeout = engine.clock.timer(helloTimeoutMs, () => {
       engine.logger.info({ address }, 'closing a connection without a session');
@@ -155,6 +170,11 @@ export class Connection {
     const phase = this.#phase;
     this.#phase = { kind: 'closed' };
     if ('timeout' in phase) phase.timeout.cancel();
+    if (this.#owner !== undefined) {
+      if (phase.kind === 'open' || phase.kind === 'entering') this.#engine.sessions.end(phase.session);
+      this.#owner.closed?.(end);
+      return;
+    }
     if (phase.kind === 'entering' && phase.session.isClaimedBy(this.#peer))
       this.#engine.sessions.detach(phase.session);
     if (phase.kind !== 'open') return;
@@ -201,9 +221,9 @@ export class Connection {
   }
 
   #authenticate(wish: Wish, sessionId: SessionIdentity['id'], { scheme, token }: AuthFields): void {
-    const authenticator = this.#engine.authenticators.get(scheme);
+    const authenticator = this.#authenticators.get(scheme);
     if (authenticator === undefined) {
-      const offered = [...this.#engine.authenticators.keys()].join(', ') || 'none at all';
+      const offered = [...this.#authenticators.keys()].join(', ') || 'none at all';
       const message = `that auth scheme is not configured here; those offered: ${offered}`;
       this.#reject(new ArcpError('UNAUTHENTICATED', message), wish.id);
       return;
@@ -297,7 +317,8 @@ export class Connection {
         clientCapabilities: open.payload.capabilities,
         terms: this.#peer.terms,
         trust,
-        credential: credentialOf(open.payload.auth),
+        // An owner's token is not among those that the runtime judges.
+        credential: this.#owner === undefined ? credentialOf(open.payload.auth) : undefined,
       });
     } catch (error) {
       this.#reject(ArcpError.from(error), correlationId);
@@ -310,11 +331,8 @@ export class Connection {
     );
     const resume_token = session.rotateResumeToken();
     const { agents: advertised = [] } = open.payload.capabilities;
-    const { providers } = this.#engine;
-    const hosting =
-      advertised.length === 0
-        ? {}
-        : { provider: providers.admit(session, advertised, this.#peer.native !== undefined) };
+    const hosting: { readonly provider?: Hosting } =
+      advertised.length === 0 ? {} : { provider: this.#admit(session, advertised) };
     this.#enter(session, correlationId, () => {
       const { agents } = this.#engine.capabilities;
       this.#peer.reply({
@@ -331,7 +349,14 @@ export class Connection {
         correlationId,
       });
       session.attach(this.#peer, 0);
+      this.#owner?.opened?.(hosting.provider ?? { hosted: [], refused: [] });
     });
+  }
+
+  #admit(session: Session, advertised: AdvertisedAgents): Hosting {
+    const { providers } = this.#engine;
+    const canCarry = this.#peer.native !== undefined;
+    return providers.admit(session, advertised, canCarry, this.#owner?.scope);
   }
 
   /** That this runtime is who it says, where somebody wants to know. */
@@ -344,7 +369,9 @@ export class Connection {
   /** (C4) */
   #resume(resume: Envelope<'session.resume'>): void {
     const { auth, resume_token: token } = resume.payload;
-    if (auth === undefined) this.#takeUp(resume, resume.id);
+    if (this.#owner !== undefined)
+      this.#reject(new ArcpError('RESUME_WINDOW_EXPIRED', 'this connection begins a session'), resume.id);
+    else if (auth === undefined) this.#takeUp(resume, resume.id);
     else this.#authenticate(resume, sessionOfResumeToken(token) ?? this.#engine.newId('session'), auth);
   }
 

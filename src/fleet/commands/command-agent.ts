@@ -3,7 +3,7 @@
  * heartbeats are those of the process: none is sent for one that is not there.
  */
 import { defineAgent } from '../../agents/define-agent.js';
-import type { Agent, JobContext } from '../../agents/agent.js';
+import type { Agent, JobContext, Json } from '../../agents/agent.js';
 import type { Clock, Timer } from '../../clock.js';
 import { ArcpError } from '../../protocol/errors.js';
 import { DEFAULT_FLEET_LIMITS } from '../limits.js';
@@ -17,8 +17,8 @@ import { taskWalls } from './task-walls.js';
 export interface CommandAgentOptions {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Where what commands write is kept. */
-  readonly evidence: EvidenceStore;
+  /** Where what commands write is kept. Default: with the job's runtime, as artifacts. */
+  readonly evidence?: EvidenceStore | undefined;
 }
 
 export function commandAgent(options: CommandAgentOptions): Agent {
@@ -56,10 +56,7 @@ async function run(
     });
     if (outcome.kind === 'cannot_start') throw new ArcpError('FAILED_PRECONDITION', outcome.reason);
     for (const bytes of [outcome.stdout, outcome.stderr]) {
-      if (bytes.byteLength === 0) continue;
-      const kept = await keepEvidence(evidence, bytes, { kind: 'log', mimeType: 'text/plain' });
-      const { kind, path, checksum, mime_type, size_bytes } = kept;
-      ctx.emit('artifact_ref', { kind, path, checksum, mime_type, size_bytes });
+      if (bytes.byteLength > 0) ctx.emit('artifact_ref', await kept(bytes, ctx, evidence));
     }
     ctx.signal.throwIfAborted();
     if (outcome.kind === 'killed') {
@@ -71,6 +68,17 @@ async function run(
   } finally {
     beat.stop();
   }
+}
+
+/** How a receipt refers to what was written, wherever that is. */
+async function kept(bytes: Uint8Array, ctx: JobContext, evidence: EvidenceStore | undefined): Promise<Json> {
+  const what = { kind: 'log', mimeType: 'text/plain' };
+  if (evidence === undefined) {
+    const { uri, size, sha256 = null } = await ctx.artifact(bytes, { mediaType: what.mimeType });
+    return { kind: what.kind, path: uri, sha256, mime_type: what.mimeType, size_bytes: size };
+  }
+  const { kind, path, checksum, mime_type, size_bytes } = await keepEvidence(evidence, bytes, what);
+  return { kind, path, checksum, mime_type, size_bytes };
 }
 
 function commandOf(command: unknown): readonly string[] {

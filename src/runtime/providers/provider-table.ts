@@ -40,20 +40,23 @@ export class ProviderTable implements ProviderOwner {
     this.#mayHost = mayHost;
   }
 
-  /** The session advertised these agents. */
-  admit(session: Session, advertised: AdvertisedAgents, canCarry: boolean): Hosting {
+  /**
+   * The session advertised these agents.
+   * @param scope what the names of its agents have to begin with, where it may host by that (connection-owner.ts, W3)
+   */
+  admit(session: Session, advertised: AdvertisedAgents, canCarry: boolean, scope?: string): Hosting {
     const refuseAll = (code: string, message: string): Hosting => {
       this.#engine.logger.info({ session: session.id, code, reason: message }, 'agents refused');
       const names = advertised.map((one) => (typeof one === 'string' ? one : one.name));
       return { hosted: [], refused: names.map((agent) => ({ agent, code, message })) };
     };
-    if (!this.#mayHost(session.principal))
+    if (scope === undefined && !this.#mayHost(session.principal))
       return refuseAll(
         'PERMISSION_DENIED',
         `${session.principal} may not host agents: this is an ordinary session`,
       );
     if (!canCarry) return refuseAll('UNIMPLEMENTED', 'agents are hosted in the classic dialect');
-    const provider = new Provider(this.#engine, session, this);
+    const provider = new Provider(this.#engine, session, this, scope);
     session.hosting = provider;
     const refused = this.offer(provider, advertised);
     const hosted = [...(this.#hosting.get(provider)?.keys() ?? [])].map(({ ref }) => ref);
@@ -90,7 +93,7 @@ export class ProviderTable implements ProviderOwner {
     const conflicts: RefusedOffer[] = [];
     for (const offer of offers) {
       try {
-        hosting.set(this.#agreed(offer), offer);
+        hosting.set(this.#agreed(offer, provider.scope), offer);
       } catch (error) {
         const { code, message } = ArcpError.from(error);
         conflicts.push({ agent: `${offer.name}@${offer.version}`, code, message });
@@ -131,8 +134,13 @@ export class ProviderTable implements ProviderOwner {
   }
 
   /** (O3) */
-  #agreed(offer: Offer): ProvidedAgent {
+  #agreed(offer: Offer, scope = ''): ProvidedAgent {
     const { name, version, terms } = offer;
+    if (!name.startsWith(scope))
+      throw new ArcpError(
+        'PERMISSION_DENIED',
+        `what this session hosts has a name that begins with ${scope}`,
+      );
     const known = this.#agents.get(`${name}@${version}`);
     if (known === undefined && this.#engine.registry.has(name, version))
       throw new ArcpError('ALREADY_EXISTS', 'the runtime hosts it itself');

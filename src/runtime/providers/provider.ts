@@ -56,6 +56,8 @@ export interface ProviderOwner {
 
 export class Provider implements Host, SessionHosting {
   readonly session: Session;
+  /** What the names of its agents have to begin with, if anything. */
+  readonly scope: string | undefined;
   readonly #engine: Engine;
   readonly #owner: ProviderOwner;
   readonly #conversations: Conversations;
@@ -71,9 +73,10 @@ export class Provider implements Host, SessionHosting {
   /** What it offers, as it said it. */
   advertised: AdvertisedAgents = [];
 
-  constructor(engine: Engine, session: Session, owner: ProviderOwner) {
+  constructor(engine: Engine, session: Session, owner: ProviderOwner, scope?: string) {
     this.#engine = engine;
     this.session = session;
+    this.scope = scope;
     this.#owner = owner;
     this.#confirms = session.extensions.has(OPT_IN.host);
     this.#presence = this.#away();

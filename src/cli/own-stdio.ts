@@ -1,0 +1,26 @@
+/**
+ * This process's stdin and stdout as one connection to whoever started it.
+ *
+ * (Y1) What anything else in the process prints to stdout goes to stderr: an agent that prints breaks no frame.
+ * (Y2) When whoever is at the other end goes, the connection ends and nothing else: there is work to be stopped in order.
+ */
+import { Writable } from 'node:stream';
+import type { Dial } from '../client/index.js';
+import { streamTransport } from '../transport/stdio.js';
+
+/** Gives the one connection that there is, once. */
+export function dialStdio(): Dial {
+  const { stdin, stdout, stderr } = process;
+  const write = stdout.write.bind(stdout);
+  // (Y1)
+  stdout.write = stderr.write.bind(stderr);
+  // (Y2) Written through `frames`, which is told of what goes wrong.
+  stdout.removeAllListeners('error').on('error', () => undefined);
+  const frames = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      write(chunk, done);
+    },
+  });
+  const transport = streamTransport(stdin, frames);
+  return () => Promise.resolve(transport);
+}
