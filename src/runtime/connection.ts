@@ -1,68 +1,36 @@
 /**
  * One connection: the handshake, and then whatever its session's client commands.
  *
- * (C1) Until the session is accepted only handshake messages count; anything else is dropped and logged (decision 16).
- * (C2) A connection that has no session after `helloTimeoutMs`, or whose handshake fails too often, is closed; how long
- *      an authenticator takes counts.
- * (C3) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
- * (C4) A resume that brings credentials is for the session's principal only; without, the token alone decides (decision 12),
+ * (C1) It has no session until one was accepted or resumed (`handshake.ts`), and the store has it (L2).
+ * (C2) Every frame that cannot be taken is answered with one `nack` and changes nothing (law L6).
+ * (C3) A resume that brings credentials is for the session's principal only; without, the token alone decides (decision 12),
  *      unless the credential that let the session in counts no more (S1, S2).
- * (C5) A session has one connection: that of the latest resume. Those before it are closed as soon as its token is taken,
+ * (C4) A session has one connection: that of the latest resume. Those before it are closed as soon as its token is taken,
  *      be they attached or waiting for the store, so that no client goes on with a token that is dead.
- * (C6) A connection that has an owner is his: he says who is on it, and its session ends with it (W1, W2).
+ * (C5) A connection that has an owner is his: he says who is on it, and its session begins and ends with it (W1, W2).
  */
 import type { AnyEnvelope, Envelope, Refusal } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { IdentityStatement } from '../protocol/identity.js';
 import type { MessageId } from '../protocol/ids.js';
-import { isMessageType, MESSAGES, type Payload } from '../protocol/messages.js';
+import { isMessageType, MESSAGES } from '../protocol/messages.js';
 import { CLOSE_CODES, type TransportEnd } from '../transport/transport.js';
-import type { Authenticator, AuthOutcome } from './authenticator.js';
-import type { Timer } from '../clock.js';
 import { commandFor } from './commands.js';
 import { ownersAuthenticators, type ConnectionOwner } from './connection-owner.js';
 import type { Engine } from './engine.js';
+import { Handshake, type Accepted, type Attempt } from './handshake.js';
 import type { Peer, Refused } from './peer.js';
 import type { AdvertisedAgents } from './providers/offers.js';
 import type { Hosting } from './providers/provider-table.js';
+import { RESUMED_ELSEWHERE, type Session } from './session.js';
 import { credentialOf, recheck, refuseResume } from './standing.js';
-import { RESUMED_ELSEWHERE, sessionOfResumeToken, type Session, type SessionIdentity } from './session.js';
 
 type Phase =
-  | { readonly kind: 'greeting'; readonly timeout: Timer; readonly failures: number }
-  | {
-      readonly kind: 'challenged';
-      readonly timeout: Timer;
-      readonly failures: number;
-      readonly wish: Wish;
-      readonly sessionId: SessionIdentity['id'];
-      readonly verify: (response: string) => AuthOutcome | Promise<AuthOutcome>;
-    }
-  /** An authenticator takes its time. Handshake frames that come meanwhile are held. */
-  | {
-      readonly kind: 'authenticating';
-      readonly timeout: Timer;
-      readonly failures: number;
-      readonly held: AnyEnvelope[];
-    }
+  | { readonly kind: 'greeting'; readonly handshake: Handshake }
   /** Accepted, but the store has yet to take that. What the client sends meanwhile is held. */
   | { readonly kind: 'entering'; readonly session: Session; readonly held: (() => void)[] }
   | { readonly kind: 'open'; readonly session: Session }
   | { readonly kind: 'closed' };
-
-/** A new session, or one to go on with. */
-type Wish = Envelope<'session.open'> | Envelope<'session.resume'>;
-
-/** Who wants a session, and in which frame. */
-interface Attempt {
-  readonly wish: Wish;
-  readonly sessionId: SessionIdentity['id'];
-  readonly correlationId: MessageId;
-  /** Whether it is the answer to a challenge. */
-  readonly isAnswer: boolean;
-}
-
-type AuthFields = Payload<'session.open'>['auth'];
 
 /** What is known of a connection beside what is said on it. */
 export interface ConnectionOrigin {
@@ -79,27 +47,41 @@ export class Connection {
   #peer: Peer;
   readonly #address: string | undefined;
   readonly #owner: ConnectionOwner | undefined;
-  readonly #authenticators: ReadonlyMap<string, Authenticator>;
   #phase: Phase;
-  #hasDropped = false;
 
   constructor(engine: Engine, peer: Peer, { address, owner }: ConnectionOrigin = {}) {
     this.#engine = engine;
     this.#peer = peer;
     this.#address = address;
     this.#owner = owner;
-    this.#authenticators = owner === undefined ? engine.authenticators : ownersAuthenticators(owner);
-    const { helloTimeoutMs } = engine.limits;
-    const timeout = engine.clock.timer(helloTimeoutMs, () => {
-      engine.logger.info({ address }, 'closing a connection without a session');
-      this.#close(`no session was opened within ${helloTimeoutMs} ms`);
+    const handshake = new Handshake(engine, {
+      address,
+      authenticators: owner === undefined ? engine.authenticators : ownersAuthenticators(owner),
+      reply: (reply) => {
+        this.#peer.reply(reply);
+      },
+      open: (attempt, outcome) => {
+        this.#accept(attempt, outcome);
+      },
+      resume: (wish, correlationId, principal) => {
+        this.#takeUp(wish, correlationId, principal);
+      },
+      receive: (envelope) => {
+        this.receive(envelope);
+      },
+      nack: (error, correlationId, refused) => {
+        this.#nack(error, correlationId, refused);
+      },
+      close: (reason) => {
+        this.#close(reason);
+      },
     });
-    this.#phase = { kind: 'greeting', timeout, failures: 0 };
+    this.#phase = { kind: 'greeting', handshake };
   }
 
   /** Whether the next frame may begin a session, and nothing is decided yet. */
   get isGreeting(): boolean {
-    return this.#phase.kind === 'greeting' || this.#phase.kind === 'challenged';
+    return this.#phase.kind === 'greeting' && this.#phase.handshake.isGreeting;
   }
 
   /** Until a session begins, the other side may turn out to speak another dialect. */
@@ -120,17 +102,7 @@ export class Connection {
         });
         break;
       case 'greeting':
-      case 'challenged':
-        this.#greet(envelope);
-        break;
-      case 'authenticating':
-        if (!MESSAGES[envelope.type].handshake) {
-          this.#logDrop(envelope);
-          break;
-        }
-        phase.held.push(envelope);
-        if (phase.held.length > this.#engine.limits.maxHandshakeFailures)
-          this.#close('too many handshakes at once');
+        phase.handshake.receive(envelope);
         break;
       case 'closed':
         break;
@@ -156,20 +128,20 @@ export class Connection {
     this.#engine.logger.info({ ...this.#ids(), code, type, reason: message }, 'frame refused');
     if (phase.kind === 'open' && phase.session.peer === this.#peer) phase.session.confirmResumeToken();
     if (kind === 'extension' && optional) return;
-    if (phase.kind !== 'open' && type === 'session.open') {
-      this.#reject(new ArcpError(code, message), refusal.id);
+    if (phase.kind === 'greeting' && type === 'session.open') {
+      phase.handshake.reject(new ArcpError(code, message), refusal.id);
       return;
     }
     const refused = type !== undefined && isMessageType(type) ? { type, traceId } : undefined;
     this.#nack(new ArcpError(code, message), refusal.id, refused);
-    if (phase.kind !== 'open') this.#countFailure();
+    if (phase.kind === 'greeting') phase.handshake.countFailure();
   }
 
   /** The transport is gone. */
   closed(end: TransportEnd): void {
     const phase = this.#phase;
     this.#phase = { kind: 'closed' };
-    if ('timeout' in phase) phase.timeout.cancel();
+    if (phase.kind === 'greeting') phase.handshake.end();
     if (this.#owner !== undefined) {
       if (phase.kind === 'open' || phase.kind === 'entering') this.#engine.sessions.end(phase.session);
       this.#owner.closed?.(end);
@@ -190,122 +162,9 @@ export class Connection {
     return { ...(phase.kind === 'open' ? { session: phase.session.id } : {}), address: this.#address };
   }
 
-  #greet(envelope: AnyEnvelope): void {
-    if (this.#phase.kind !== 'greeting' && this.#phase.kind !== 'challenged') return;
-    switch (envelope.type) {
-      case 'session.open':
-        this.#open(envelope);
-        break;
-      case 'session.authenticate':
-        this.#answered(envelope);
-        break;
-      case 'session.resume':
-        this.#resume(envelope);
-        break;
-      default:
-        this.#logDrop(envelope);
-    }
-  }
-
-  /** Once for all to see: a peer can send any number of them. */
-  #logDrop({ type }: AnyEnvelope): void {
-    const { logger } = this.#engine;
-    const fields = { ...this.#ids(), type };
-    if (this.#hasDropped) logger.debug(fields, 'dropped: no session yet');
-    else logger.info(fields, 'dropped: no session yet');
-    this.#hasDropped = true;
-  }
-
-  #open(open: Envelope<'session.open'>): void {
-    this.#authenticate(open, this.#engine.newId('session'), open.payload.auth);
-  }
-
-  #authenticate(wish: Wish, sessionId: SessionIdentity['id'], { scheme, token }: AuthFields): void {
-    const authenticator = this.#authenticators.get(scheme);
-    if (authenticator === undefined) {
-      const offered = [...this.#authenticators.keys()].join(', ') || 'none at all';
-      const message = `that auth scheme is not configured here; those offered: ${offered}`;
-      this.#reject(new ArcpError('UNAUTHENTICATED', message), wish.id);
-      return;
-    }
-    const attempt = { wish, sessionId, correlationId: wish.id, isAnswer: false };
-    this.#ask(() => authenticator.authenticate({ token, sessionId }), attempt);
-  }
-
-  #answered({ id, payload }: Envelope<'session.authenticate'>): void {
-    if (this.#phase.kind !== 'challenged') {
-      const error = new ArcpError('FAILED_PRECONDITION', 'nothing was asked');
-      this.#nack(error, id, { type: 'session.authenticate' });
-      return;
-    }
-    const { verify, wish, sessionId } = this.#phase;
-    this.#ask(() => verify(payload.response), { wish, sessionId, correlationId: id, isAnswer: true });
-  }
-
-  /** Nobody gets in by an authenticator that fails, and nobody else is bothered. */
-  #ask(authenticate: () => AuthOutcome | Promise<AuthOutcome>, attempt: Attempt): void {
-    const phase = this.#phase;
-    if (!('timeout' in phase)) return;
-    let outcome: AuthOutcome | Promise<AuthOutcome>;
-    try {
-      outcome = authenticate();
-      if (!isPending(outcome)) checkOutcome(outcome);
-    } catch (error) {
-      outcome = this.#outOfOrder(error);
-    }
-    if (!isPending(outcome)) {
-      this.#decide(outcome, attempt);
-      return;
-    }
-    const held: AnyEnvelope[] = [];
-    this.#phase = { kind: 'authenticating', timeout: phase.timeout, failures: phase.failures, held };
-    void Promise.resolve(outcome)
-      .then(checkOutcome)
-      .catch((error: unknown) => this.#outOfOrder(error))
-      .then((decided) => {
-        if (this.#phase.kind !== 'authenticating') return;
-        const { timeout, failures } = this.#phase;
-        this.#phase = { kind: 'greeting', timeout, failures };
-        this.#decide(decided, attempt);
-        for (const envelope of held) this.receive(envelope);
-      });
-  }
-
-  #outOfOrder(error: unknown): AuthOutcome {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#engine.logger.error({ ...this.#ids(), reason }, 'authenticator failed');
-    return { kind: 'rejected', message: 'authentication is out of order' };
-  }
-
-  #decide(outcome: AuthOutcome, attempt: Attempt): void {
-    if (!('timeout' in this.#phase)) return;
-    const { timeout, failures } = this.#phase;
-    const { wish, sessionId, correlationId, isAnswer } = attempt;
-    switch (outcome.kind) {
-      case 'rejected': {
-        const error = new ArcpError('UNAUTHENTICATED', outcome.message);
-        this.#reject(error, correlationId, isAnswer ? 'session.unauthenticated' : 'session.rejected');
-        break;
-      }
-      case 'challenge':
-        this.#phase = { kind: 'challenged', timeout, failures, wish, sessionId, verify: outcome.verify };
-        this.#peer.reply({
-          type: 'session.challenge',
-          payload: { challenge: outcome.challenge, challenge_id: outcome.challenge, type: 'opaque' },
-          correlationId,
-        });
-        break;
-      case 'accepted':
-        if (wish.type === 'session.resume') this.#takeUp(wish, correlationId, outcome.principal);
-        else this.#accept(wish, outcome, attempt);
-        break;
-    }
-  }
-
   #accept(
-    open: Envelope<'session.open'>,
-    { principal, quota = principal, trust = this.#engine.trust }: Extract<AuthOutcome, { kind: 'accepted' }>,
-    { sessionId, correlationId }: Attempt,
+    { wish: open, sessionId, correlationId }: Attempt<Envelope<'session.open'>>,
+    { principal, quota = principal, trust = this.#engine.trust }: Accepted,
   ): void {
     const { sessions, logger } = this.#engine;
     let session: Session;
@@ -366,16 +225,16 @@ export class Connection {
     return { identity: this.#engine.key.prove({ type, nonce, sessionId, kind, version }) };
   }
 
-  /** (C4) */
-  #resume(resume: Envelope<'session.resume'>): void {
-    const { auth, resume_token: token } = resume.payload;
-    if (this.#owner !== undefined)
-      this.#reject(new ArcpError('RESUME_WINDOW_EXPIRED', 'this connection begins a session'), resume.id);
-    else if (auth === undefined) this.#takeUp(resume, resume.id);
-    else this.#authenticate(resume, sessionOfResumeToken(token) ?? this.#engine.newId('session'), auth);
+  #reject(error: ArcpError, correlationId: MessageId): void {
+    if (this.#phase.kind === 'greeting') this.#phase.handshake.reject(error, correlationId);
   }
 
-  #takeUp({ payload }: Envelope<'session.resume'>, id: MessageId, principal?: string): void {
+  /** (C3) */
+  #takeUp({ payload }: Envelope<'session.resume'>, id: MessageId, principal: string | undefined): void {
+    if (this.#owner !== undefined) {
+      this.#reject(new ArcpError('RESUME_WINDOW_EXPIRED', 'this connection begins a session'), id);
+      return;
+    }
     const outcome = this.#engine.sessions.resume(payload.resume_token, payload.last_event_seq, principal);
     if (outcome instanceof ArcpError) {
       this.#reject(outcome, id);
@@ -416,11 +275,11 @@ export class Connection {
 
   /**
    * Has the session kept (L2), then answers, then does what was held; a repeat of the handshake is none of that. Of
-   * several that resume a session at once, the latest gets it (C5).
+   * several that resume a session at once, the latest gets it (C4).
    */
   #enter(session: Session, correlationId: string, answer: () => void): void {
     session.sawBefore(correlationId, this.#engine.limits);
-    if ('timeout' in this.#phase) this.#phase.timeout.cancel();
+    if (this.#phase.kind === 'greeting') this.#phase.handshake.end();
     const held: (() => void)[] = [];
     this.#phase = { kind: 'entering', session, held };
     session.claim(this.#peer);
@@ -495,42 +354,11 @@ export class Connection {
     });
   }
 
-  #reject(
-    error: ArcpError,
-    correlationId: string | undefined,
-    type: 'session.rejected' | 'session.unauthenticated' = 'session.rejected',
-  ): void {
-    const { code, message } = error;
-    this.#engine.logger.warn({ address: this.#address, code, reason: message }, 'session rejected');
-    this.#peer.reply({ type, payload: error.toPayload(), correlationId });
-    this.#countFailure();
-  }
-
-  /** (C2) */
-  #countFailure(): void {
-    const phase = this.#phase;
-    if (!('timeout' in phase)) return;
-    const failures = phase.failures + 1;
-    if (failures >= this.#engine.limits.maxHandshakeFailures) this.#close('too many failed handshakes');
-    else if (phase.kind === 'authenticating') this.#phase = { ...phase, failures };
-    else this.#phase = { kind: 'greeting', timeout: phase.timeout, failures };
-  }
-
   #close(reason: string): void {
-    if ('timeout' in this.#phase) this.#phase.timeout.cancel();
+    if (this.#phase.kind === 'greeting') this.#phase.handshake.end();
     this.#phase = { kind: 'closed' };
     this.#peer.close(CLOSE_CODES.policyViolation, reason);
   }
-}
-
-function isPending(outcome: AuthOutcome | Promise<AuthOutcome>): outcome is Promise<AuthOutcome> {
-  return 'then' in outcome;
-}
-
-/** Authenticators may be plain JavaScript. */
-function checkOutcome(outcome: AuthOutcome): AuthOutcome {
-  if (['accepted', 'rejected', 'challenge'].includes(outcome.kind)) return outcome;
-  throw new TypeError('the authenticator gave no outcome');
 }
 
 /** Why a message of the language is not taken here. */
