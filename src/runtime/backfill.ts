@@ -90,7 +90,7 @@ function positionOf(
   const place = placeOf(messageId);
   if (place === undefined) return undefined;
   const { owner, number } = place;
-  const wrapped = watching.told(`${ID_PREFIXES.subscription}_${owner}`, number)
+  const wrapped = watching.subscriptions.told(`${ID_PREFIXES.subscription}_${owner}`, number)
     ? outbox.wrappedAt(number)
     : undefined;
   const names = [`${ID_PREFIXES.job}_${owner}`, `${ID_PREFIXES.session}_${owner}`];

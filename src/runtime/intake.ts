@@ -377,7 +377,7 @@ export class Intake {
 
   #tellAgain(session: Session, job: Job, fields: EnvelopeFields): void {
     session.log(this.#context).append('job.accepted', job.accepted, fields);
-    if (this.#context.jobs.find(job.id) !== undefined) session.watching.watchRepeated(job);
+    if (this.#context.jobs.find(job.id) !== undefined) session.watching.jobs.watchRepeated(job);
   }
 }
 

@@ -56,7 +56,7 @@ export async function replay(
   const due: Due[] = [];
   let byStream = false;
   for (const session of sessions.values()) {
-    session.watching.isReplaying = true;
+    session.watching.subscriptions.isReplaying = true;
     for (const log of session.logParts) {
       const records = await recordsOf(context.store, log.id);
       sources.set(log.id, { kind: 'session', session, log, records });
@@ -96,7 +96,7 @@ export async function replay(
   }
   for (const { act } of due.slice(next)) act();
   for (const { watching, outbox } of sessions.values()) {
-    watching.isReplaying = false;
+    watching.subscriptions.isReplaying = false;
     outbox.restored();
   }
   return ended;
@@ -135,7 +135,7 @@ function gatherings({ watching }: Session, records: readonly SessionRecord[]): D
   return records.flatMap(({ type, body }) => {
     if (type !== 'subscribe' || body === undefined) return [];
     const { after, subscription_id: id, filter, ordinal } = readRecord('subscribe', { body }).payload;
-    return [{ position: after, act: () => void watching.gather(id, filter, ordinal) }];
+    return [{ position: after, act: () => void watching.subscriptions.gather(id, filter, ordinal) }];
   });
 }
 

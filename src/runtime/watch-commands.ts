@@ -28,11 +28,11 @@ export const listing: Command<'session.list_jobs'> = ({ engine, session, peer },
 /** Answered when the store has taken it (`watching.ts`, W1). */
 export const watchJob: Command<'job.subscribe'> = ({ engine, session }, { id, payload }) => {
   const job = ownJob(engine.jobs, session.principal, payload.job_id);
-  session.watching.watchJob(job, payload, id);
+  session.watching.jobs.watch(job, payload, id);
 };
 
 export const unwatchJob: Command<'job.unsubscribe'> = ({ session }, { payload }) => {
-  session.watching.unwatchJob(payload.job_id);
+  session.watching.jobs.unwatch(payload.job_id);
 };
 
 export const subscribe: Command<'subscribe'> = (scene, envelope) => {
@@ -41,29 +41,29 @@ export const subscribe: Command<'subscribe'> = (scene, envelope) => {
   const { filter, since = {} } = payload;
   checkFilter(filter, session, engine);
   const after = startOf(since);
-  const { watching } = session;
+  const { subscriptions } = session.watching;
   const from = after === undefined ? engine.journal.position : positionBehind(engine, session, after);
-  const subscription = watching.gather(engine.newId('subscription'), filter);
+  const subscription = subscriptions.gather(engine.newId('subscription'), filter);
   if (after === undefined) {
-    watching.open(subscription, [], from, id);
+    subscriptions.open(subscription, [], from, id);
     return;
   }
   const looking = backfill(engine, session, from, subscription);
   Promise.all([looking, checkCheckpoint(scene, since.checkpoint_id)]).then(
     ([past]) => {
-      watching.open(subscription, past, from, id);
+      subscriptions.open(subscription, past, from, id);
     },
     (error: unknown) => {
-      watching.giveUp(subscription);
+      subscriptions.giveUp(subscription);
       refuse(scene, envelope, error);
     },
   );
 };
 
 export const unsubscribe: Command<'unsubscribe'> = ({ session }, { id, payload }) => {
-  const subscription = session.watching.find(payload.subscription_id);
+  const subscription = session.watching.subscriptions.find(payload.subscription_id);
   if (subscription === undefined) throw new ArcpError('NOT_FOUND', 'there is no such subscription');
-  session.watching.closeSubscription(subscription, 'OK', 'unsubscribed', id);
+  session.watching.subscriptions.close(subscription, 'OK', 'unsubscribed', id);
 };
 
 /** The window moves forward only; what was not sent cannot be acknowledged. */
@@ -133,7 +133,7 @@ function numberOfMessage({ outbox, watching }: Session, messageId: string): numb
   const place = placeOf(messageId);
   if (place === undefined) return undefined;
   const { owner, number } = place;
-  if (watching.told(`${ID_PREFIXES.subscription}_${owner}`, number)) return number;
+  if (watching.subscriptions.told(`${ID_PREFIXES.subscription}_${owner}`, number)) return number;
   return (
     outbox.numberOf(`${ID_PREFIXES.job}_${owner}`, number) ??
     outbox.numberOf(`${ID_PREFIXES.session}_${owner}`, number)
