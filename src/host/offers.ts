@@ -13,19 +13,12 @@ type Offers = NonNullable<Capabilities['agents']>;
 export function offersOf(agents: readonly Agent[], maxJobs: number | undefined, scope: string): Offers {
   const refs = new Set<string>();
   return agents.map((agent) => {
-    const { name, version, description, recovery, takesInput, profile } = agent;
+    const { name, version, description, recovery, takesInput, profile, uncoveredActs } = agent;
     const ref = `${name}@${version}`;
     if (refs.has(ref)) throw new ArcpError('ALREADY_EXISTS', `${ref} is there twice`);
     refs.add(ref);
-    if (agent.isWorkflow === true)
-      throw new ArcpError('UNIMPLEMENTED', `${ref} is a workflow: the runtime itself has to host it`);
     if (agent.process !== undefined)
       throw new ArcpError('UNIMPLEMENTED', `${ref} is a process: the runtime itself has to host it`);
-    if (agent.uncoveredActs !== undefined)
-      throw new ArcpError(
-        'UNIMPLEMENTED',
-        `${ref}: uncoveredActs is for the runtime to know, not for a host`,
-      );
     const schema = inputSchemaOf(agent);
     return {
       name: `${scope}${name}`,
@@ -36,6 +29,8 @@ export function offersOf(agents: readonly Agent[], maxJobs: number | undefined, 
       ...(maxJobs === undefined ? {} : { max_concurrent_jobs: maxJobs }),
       recovery,
       takes_input: takesInput,
+      ...(agent.isWorkflow === true ? { kind: 'workflow' as const } : {}),
+      ...(uncoveredActs === undefined ? {} : { uncovered_acts: uncoveredActs }),
       ...(profile === undefined ? {} : { profile }),
     };
   });

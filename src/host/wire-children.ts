@@ -1,12 +1,14 @@
-/** Jobs that the agent delegates, over the wire: their beginning, their end, and what they streamed of their results. */
+/** Jobs that the agent delegates, over the wire: their beginning, their events, their end, and what they streamed of their results. */
 import type { ChildOutcome, DelegateOptions } from '../agents/agent.js';
 import type { PlainOutcome } from '../agents/worker-messages.js';
 import type { AnyEnvelope } from '../protocol/envelope.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId } from '../protocol/ids.js';
+import type { JobEvent } from '../protocol/job-event.js';
 import type { Payload } from '../protocol/messages.js';
 import { DEFAULT_RESULT_CHUNK_LIMITS, ResultChunkSequence } from '../protocol/result-chunks.js';
 import { decodeBase64 } from '../protocol/base64.js';
+import { ChildReader } from './child-reader.js';
 import type { JobWire } from './job-wire.js';
 
 /** How a child ended, by the number that `delegate` gave it. */
@@ -16,6 +18,7 @@ export class WireChildren {
   readonly #wire: JobWire;
   readonly #ended: ChildEnded;
   readonly #children = new Map<number, JobId>();
+  readonly #readers = new Map<number, ChildReader>();
   #next = 1;
 
   constructor(wire: JobWire, ended: ChildEnded) {
@@ -29,8 +32,6 @@ export class WireChildren {
   ): Promise<{ readonly number: number; readonly jobId: string }> {
     const number = this.#next++;
     const { key } = options;
-    if (options.again === false)
-      throw new ArcpError('UNIMPLEMENTED', 'delegate: `again` is not for agents that are hosted elsewhere');
     const jobId = await this.#wire.ask(
       'long',
       'agent.delegate',
@@ -60,7 +61,25 @@ export class WireChildren {
 
   /** Nobody holds it any more. */
   forget(number: number): void {
-    this.#children.delete(number);
+    const jobId = this.#children.get(number);
+    if (jobId === undefined || !this.#children.delete(number)) return;
+    this.#wire.say('job.unsubscribe', { job_id: jobId });
+  }
+
+  /** Somebody, who has this number, begins to read its events. */
+  read(number: number, reader: number): void {
+    const jobId = this.#children.get(number);
+    if (jobId !== undefined) this.#readers.set(reader, new ChildReader(this.#wire, jobId));
+  }
+
+  async next(reader: number): Promise<IteratorResult<JobEvent, undefined>> {
+    const step = await this.#readers.get(reader)?.next();
+    if (step?.done !== false) this.#readers.delete(reader);
+    return step ?? { done: true, value: undefined };
+  }
+
+  leave(reader: number): void {
+    this.#readers.delete(reader);
   }
 
   /** What the child streamed of its result; the runtime gives it once. */
@@ -80,7 +99,8 @@ export class WireChildren {
 }
 
 function delegation(target: string, options: DelegateOptions): Payload<'agent.delegate'> {
-  const { task = '', context, budget, leaseRequest, expiresAt, profile, maxRuntimeMs, onParentEnd } = options;
+  const { task = '', context, budget, leaseRequest, expiresAt, profile } = options;
+  const { maxRuntimeMs, onParentEnd, again } = options;
   const args = options.arguments;
   const given = args === undefined ? context : { ...context, arguments: args };
   const lease =
@@ -96,6 +116,7 @@ function delegation(target: string, options: DelegateOptions): Payload<'agent.de
     ...(profile === undefined ? {} : { profile }),
     ...(maxRuntimeMs === undefined ? {} : { max_runtime_ms: maxRuntimeMs }),
     ...(onParentEnd === undefined ? {} : { on_parent_end: onParentEnd }),
+    ...(again === undefined ? {} : { again }),
   };
 }
 

@@ -7,6 +7,8 @@ import type {
   AgentArtifactPiece,
   DelegateOptions,
   GuardedFiles,
+  HandoffOptions,
+  HandoffRef,
   ModelChoice,
   Progress,
   ResultChunk,
@@ -177,10 +179,18 @@ export class WirePort implements ContextPort {
       case 'childForget':
         this.#children.forget(args[0] as number);
         return undefined;
+      case 'childRead':
+        this.#children.read(...(args as [number, number]));
+        return undefined;
+      case 'childNext':
+        return this.#children.next(args[0] as number);
       case 'childLeave':
+        this.#children.leave(args[0] as number);
         return undefined;
       case 'childBytes':
         return this.#children.bytes(args[0] as number);
+      case 'handoff':
+        return this.#handoff(...(args as [string | HandoffRef, string, HandoffOptions?]));
       case 'ask':
         return this.#question(...(args as [string, AskOptions?]));
       case 'choose':
@@ -239,10 +249,34 @@ export class WirePort implements ContextPort {
     );
   }
 
+  /** Resolves with the value that the job has where it goes on. */
+  #handoff(to: string | HandoffRef, agent: string, options: HandoffOptions = {}): Promise<unknown> {
+    const { arguments: args, artifact, leaseRequest, budget, reason, key } = options;
+    const runtime = typeof to === 'string' ? { name: to } : { ...to };
+    const payload = {
+      runtime,
+      to_runtime: runtime,
+      agent,
+      arguments: args,
+      shared_memory_ref: artifact === undefined ? undefined : artifactId(artifact),
+      lease_request: leaseRequest,
+      cost_budget: budget && [...budget],
+      reason,
+    };
+    return this.#wire.ask(
+      'long',
+      'agent.handoff',
+      payload,
+      (answer) => (answer.type === 'tool.result' ? { value: answer.payload.value } : undefined),
+      key === undefined ? {} : { idempotency_key: key },
+    );
+  }
+
+  /** The owner of the job may be asked for what its lease does not cover, who takes his time. */
   #mayAct(capability: string, target: string): Promise<string> {
     const asked = { permission: capability, resource: target, operation: 'check', check_only: true };
     return this.#ask(
-      'brief',
+      'long',
       'permission.request',
       asked,
       granted(({ resource }) => resource),

@@ -60,6 +60,10 @@ const advertisedAgent = z.object({
   /** What becomes of a job when whoever does it is lost. Default `fail`. */
   recovery: optional(oneOf(['fail', 'restart', 'resume'])),
   takes_input: optional(bool),
+  /** `workflow`: it composes others, so that `workflow.start` starts it. Default `agent`. */
+  kind: optional(oneOf(['agent', 'workflow'])),
+  /** What becomes of acts that the leases of its jobs do not cover. Default: as the runtime says. */
+  uncovered_acts: optional(oneOf(['refuse', 'ask'])),
   /** What its jobs may do at most: a worker profile, or a role. */
   profile: optionalValue,
 });

@@ -21,6 +21,7 @@ import {
   type Store,
 } from '../../src/index.js';
 import { connect, type Client, type JobEvent } from '../../src/client/index.js';
+import { host } from '../../src/host/index.js';
 import { conformanceAgents } from '../../src/conformance/agents/index.js';
 import { untilAborted } from '../../src/conformance/agents/wait.js';
 import { cuttableProxy } from '../client/cuttable-proxy.js';
@@ -146,6 +147,34 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
     expect(events.at(-1)?.type).toBe('job.completed');
     const emitted = events.flatMap(({ type, payload }) => (type === 'event.emit' ? [payload.name] : []));
     expect(emitted).not.toContain('cost.tree.spent');
+  });
+
+  it('by an agent that is hosted elsewhere is handed over as by one in process', async () => {
+    const far = await place({ agents: [talker], store: store() });
+    const near = await place({ store: store(), handoff: [east(far)], hosts: ['ada'] });
+    const worker = await host(near.url, { token: 't0ken', agents: [sender] });
+    opened.push(() => worker.close({ drainMs: 0 }));
+    const client = await clientOf(near);
+    const options = { budget: ['USD:1.00'], leaseRequest: { 'agent.delegate': ['*'] } };
+    const job = await client.invoke('sender', { to: 'east', agent: 'talker' }, options);
+    const events = await eventsOf(job);
+    expect(events.map(({ type }) => type)).toEqual([
+      'job.accepted',
+      'job.started',
+      'agent.handoff',
+      'job.progress',
+      'log',
+      'metric',
+      'metric',
+      'metric',
+      'job.completed',
+    ]);
+    expect(events.at(-1)?.payload).toEqual({ value: { USD: '0.75' }, summary: 'all said' });
+    const nowhere = await client.invoke('sender', { to: 'west', agent: 'talker' }, options);
+    await expect(nowhere.result()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    const stranger = { fingerprint: 'sha256:none', kind: 'other' };
+    const refused = await client.invoke('sender', { to: stranger, agent: 'talker' }, options);
+    await expect(refused.result()).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
   });
 
   it('streams its result through, chunk by chunk', async () => {

@@ -38,6 +38,10 @@ export interface ProcessAgentDefinition {
   readonly heartbeat?: 'auto' | 'manual';
   readonly recovery?: RecoveryPolicy;
   readonly takesInput?: boolean;
+  /** `workflow`: it composes others, so that `workflow.start` starts it. Default `agent`. */
+  readonly kind?: 'agent' | 'workflow';
+  /** What becomes of acts that it asks for and that the leases of its jobs do not cover; see `defineAgent`. */
+  readonly uncoveredActs?: 'refuse' | 'ask';
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { AnyEnvelope } from '../../protocol/envelope.js';
 import { ArcpError } from '../../protocol/errors.js';
 import type { JobConversation } from './conversation.js';
+import { handOver } from './remote-handoff.js';
 import { fetchArtifact, putArtifact, releaseArtifact } from './remote-artifacts.js';
 import { answerEmitted, askChoice, askInput, askPermission, callTool } from './remote-questions.js';
 import { beat, keepCheckpoint, note, passChunk, progress, settleSoFar, tell } from './telling.js';
@@ -40,7 +41,14 @@ export function actOn(job: JobConversation, envelope: AnyEnvelope): void {
       job.children.delegate(job, envelope);
       return;
     case 'job.subscribe':
-      job.children.sendResult(job, envelope);
+      if (envelope.payload.limit === undefined) job.children.sendResult(job, envelope);
+      else job.children.sendEvents(job, envelope);
+      return;
+    case 'job.unsubscribe':
+      job.children.forget(envelope.payload.job_id);
+      return;
+    case 'agent.handoff':
+      handOver(job, envelope);
       return;
     case 'cancel':
       job.cancelFrom(envelope);

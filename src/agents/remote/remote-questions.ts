@@ -48,10 +48,11 @@ export function answerEmitted(job: JobConversation, envelope: Envelope<'event.em
 }
 
 export function askPermission(job: JobConversation, envelope: Envelope<'permission.request'>): void {
-  const { permission, resource, operation, check_only: isCheck } = envelope.payload;
+  const { permission, resource, operation } = envelope.payload;
   const gate = { permission, resource, operation };
   job.act(envelope, {
-    kind: isCheck === true ? 'brief' : 'long',
+    // Even a check: of what its lease does not cover the owner of the job may be asked.
+    kind: 'long',
     work: () => grantOf(job, envelope.payload),
     done: (granted) => {
       job.say('permission.grant', { ...gate, ...granted }, { correlationId: envelope.id });

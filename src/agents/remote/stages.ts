@@ -35,6 +35,8 @@ export const STAGES = {
   'tool.invoke': AT_WORK,
   'agent.delegate': AT_WORK,
   'job.subscribe': AT_WORK,
+  'job.unsubscribe': AT_WORK,
+  'agent.handoff': AT_WORK,
   cancel: AT_WORK,
   'permission.request': AT_WORK,
   'human.input.request': AT_WORK,

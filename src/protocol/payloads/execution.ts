@@ -269,8 +269,8 @@ export const ON_PARENT_END = ['cancel', 'detach'] as const;
 export type OnParentEnd = (typeof ON_PARENT_END)[number];
 
 /**
- * `lease_request`, `cost_budget`, `max_runtime_ms`, `profile`, the terms, `on_parent_end` and `delegate_id` are additions to
- * RFC 0001 §14 (decision 5).
+ * `lease_request`, `cost_budget`, `max_runtime_ms`, `profile`, the terms, `on_parent_end`, `again` and `delegate_id` are
+ * additions to RFC 0001 §14 (decision 5).
  */
 export const agentDelegate = z.object({
   target: text,
@@ -282,6 +282,8 @@ export const agentDelegate = z.object({
   max_runtime_ms: optional(maxRuntime),
   profile: optionalValue,
   on_parent_end: optional(oneOf(ON_PARENT_END)),
+  /** Of an agent: whether a child that failed under the key is begun anew. Default true. */
+  again: optional(bool),
   delegate_id: optional(text),
 });
 
@@ -319,6 +321,8 @@ export const jobSubscribe = z.object({
   job_id: id('job'),
   from_event_seq: optional(counter),
   history: defaulted(bool, () => false),
+  /** Of an agent that reads the events of its child: so many, and no more until it asks again. */
+  limit: optional(counter),
 });
 
 export const jobSubscribed = z.object({

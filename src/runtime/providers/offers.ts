@@ -14,6 +14,8 @@ export interface ProvidedTerms {
   readonly recovery: RecoveryPolicy;
   readonly takesInput: boolean;
   readonly profile?: WorkerProfile | undefined;
+  readonly isWorkflow?: true | undefined;
+  readonly uncoveredActs?: 'refuse' | 'ask' | undefined;
 }
 
 /** One version of an agent, as one session offers it. */
@@ -54,6 +56,8 @@ export function readOffers(
         recovery,
         takesInput: takes_input,
         profile: profile === undefined || profile === null ? undefined : requestedProfile(profile),
+        isWorkflow: entry.kind === 'workflow' ? true : undefined,
+        uncoveredActs: entry.uncovered_acts,
       };
       for (const version of entry.versions) {
         const ref = `${name}@${version}`;

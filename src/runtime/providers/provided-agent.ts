@@ -76,6 +76,14 @@ export class ProvidedAgent implements Agent, AgentPlaces {
     return this.terms.profile;
   }
 
+  get isWorkflow(): boolean {
+    return this.terms.isWorkflow === true;
+  }
+
+  get uncoveredActs(): Agent['uncoveredActs'] {
+    return this.terms.uncoveredActs;
+  }
+
   get places(): AgentPlaces {
     return this;
   }

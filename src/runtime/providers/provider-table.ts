@@ -145,7 +145,8 @@ export class ProviderTable implements ProviderOwner {
     if (known === undefined && this.#engine.registry.has(name, version))
       throw new ArcpError('ALREADY_EXISTS', 'the runtime hosts it itself');
     if (known !== undefined && JSON.stringify(known.terms) !== JSON.stringify(terms)) {
-      const message = 'others host it with another recovery, profile or takes_input: give it another version';
+      const message =
+        'others host it with another recovery, profile, kind, takes_input or uncovered_acts: give it another version';
       throw new ArcpError('FAILED_PRECONDITION', message);
     }
     return this.#agentFor(offer, terms);
