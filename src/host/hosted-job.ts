@@ -82,6 +82,10 @@ export class HostedJob {
       case 'checkpoint.create':
         void this.#snapshot(envelope.id);
         return;
+      case 'nack':
+        // The attempt is not this one's any more.
+        if (this.#wire.isInvocation(correlation)) this.lose(ArcpError.fromPayload(envelope.payload));
+        return;
       default:
         this.#port.streams.receive(envelope);
     }

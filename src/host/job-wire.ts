@@ -108,6 +108,10 @@ export class JobWire {
     return correlationId?.startsWith(this.#prefix) === true;
   }
 
+  isInvocation(correlationId: MessageId | undefined): boolean {
+    return correlationId === this.#invokeId;
+  }
+
   /** Whether somebody waited for it. */
   answer(correlationId: MessageId, answer: AnyEnvelope): boolean {
     const asked = this.#asked.get(correlationId);

@@ -166,6 +166,12 @@ export const LIMITS = {
     meaning:
       'How long jobs wait for a session that hosts their agent: for one that lost its connection, or for any while there is none.',
   },
+  providerMoveMs: {
+    default: 5_000,
+    unit: 'ms',
+    meaning:
+      'How long a job waits for a session that lost its connection, where it may begin anew and another that hosts its agent has room; else `providerReturnMs`.',
+  },
   maxRemoteActs: {
     default: 256,
     unit: 'count',

@@ -67,14 +67,19 @@ beforeEach(async () => {
   started = [];
   writeFileSync(join(folder, 'agents.mjs'), AGENTS);
   writeFileSync(join(folder, 'worker.token'), SECRETS.worker, { mode: 0o600 });
+  await serve({ providerReturnMs: '1s' });
+});
+
+/** A runtime with these limits, and a client of it. */
+async function serve(limits: Readonly<Record<string, string>>): Promise<void> {
   const config = join(folder, 'arcp.config.json');
-  const limits = { providerReturnMs: '1s' };
   writeFileSync(config, JSON.stringify({ hosts: ['worker'], limits }));
   const tokens = [`${SECRETS.worker}=worker`, `${SECRETS.ada}=ada`].flatMap((token) => ['--token', token]);
-  const serve = arcp('serve', '--config', config, '--port', '0', '--store', 'memory', ...tokens);
-  [, url = ''] = await serve.until('stdout', /listening on (ws:\S+)/);
+  const serving = arcp('serve', '--config', config, '--port', '0', '--store', 'memory', ...tokens);
+  [, url = ''] = await serving.until('stdout', /listening on (ws:\S+)/);
+  await client?.close();
   client = await connect(url, { token: SECRETS.ada });
-});
+}
 
 afterEach(async () => {
   await client?.close();
@@ -106,6 +111,20 @@ describe('arcp worker', () => {
     await first.ended();
     const second = await worker();
     await expect(once.job.result()).rejects.toMatchObject({ code: 'ABORTED' });
+    await second.until('stderr', /again@1\.0\.0 {2}started, attempt 2/);
+    await second.until('stderr', /on@1\.0\.0 {2}started, attempt 2/);
+    again.finish();
+    on.finish();
+    expect((await again.job.result()).value).toEqual({ attempt: 2, from: null });
+    expect((await on.job.result()).value).toEqual({ attempt: 2, from: { page: 7 } });
+  });
+
+  it('that is killed while another one is idle: the other goes on with what can go on, long before the first could be missed', async () => {
+    await serve({ providerReturnMs: '10m', providerMoveMs: '200ms' });
+    const first = await worker();
+    const [again, on] = [await begin('again'), await begin('on')];
+    const second = await worker();
+    first.signal('SIGKILL');
     await second.until('stderr', /again@1\.0\.0 {2}started, attempt 2/);
     await second.until('stderr', /on@1\.0\.0 {2}started, attempt 2/);
     again.finish();

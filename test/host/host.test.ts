@@ -341,6 +341,45 @@ describe('a host', () => {
     expect(away.jobs).toBe(0);
   });
 
+  it('whose job was given to another while it was away learns so when it is back, and stops', async () => {
+    const at = await hostScene();
+    const stuck = agentThere(
+      (_input, { signal, attempt }) =>
+        attempt > 1
+          ? attempt
+          : new Promise((_resolve, reject) => {
+              signal.addEventListener('abort', () => {
+                reject(signal.reason as Error);
+              });
+            }),
+      { recovery: 'restart' },
+    );
+    let isThere = true;
+    await at.host([stuck], {
+      dial: () => {
+        if (!isThere) return Promise.reject(new Error('no way'));
+        const line = at.test.dial();
+        at.lines.push(line);
+        return Promise.resolve(line);
+      },
+    });
+    const job = await at.client.invoke('there');
+    await at.test.clock.settle();
+    isThere = false;
+    at.lines.at(-1)?.destroy();
+    await at.host([stuck]);
+    await at.test.clock.advance(6_000);
+    expect((await job.result()).value).toBe(2);
+    isThere = true;
+    await at.test.clock.advance(10_000);
+    expect(at.changes.map(({ attempt, state }) => `${attempt} ${state}`)).toEqual([
+      '1 started',
+      '2 started',
+      '2 completed',
+      '1 lost',
+    ]);
+  });
+
   it('drains: what runs is finished, nothing new is given, and then the session ends (D2)', async () => {
     const at = await hostScene();
     let finish: (value: string) => void = () => undefined;

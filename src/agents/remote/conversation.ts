@@ -169,6 +169,12 @@ export class JobConversation implements RemoteJob {
     this.close(new AttemptLost(code, message, { retryable, details }));
   }
 
+  /** The attempt is given to another, while whoever did it may still be at it: it is told so, by a nack of its invocation. */
+  takeAway(error: ArcpError): void {
+    if (this.#invokeId !== undefined) this.say('nack', { ...error.toPayload(), ack_for: this.#invokeId });
+    this.lost(error);
+  }
+
   /** Ends the conversation without the agent (T5). */
   close(error: ArcpError): void {
     this.#settle.reject(error);

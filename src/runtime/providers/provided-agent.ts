@@ -18,6 +18,10 @@ import type { Offer, ProvidedTerms } from './offers.js';
 export interface Host {
   /** Jobs of all its agents that it does, those apart that wait for others. */
   readonly busy: number;
+  /** How many jobs of this agent it could take now. */
+  roomFor(offer: Offer): number;
+  /** Leaves its jobs to others, as far as they have room and it is away for long. */
+  moveJobs(): void;
   /** Takes a place for a job of this agent; false where there is none. */
   hold(offer: Offer, place: string): boolean;
   release(place: string): void;
@@ -123,6 +127,15 @@ export class ProvidedAgent implements Agent, AgentPlaces {
   /** Somebody may have room again. */
   roomMade(): void {
     for (const watcher of this.#watchers) watcher.room();
+    // Who waits in line comes first: only what they leave is for jobs whose provider is away.
+    if (this.#hosts.size > 1) for (const host of [...this.#hosts.keys()]) host.moveJobs();
+  }
+
+  /** How many jobs could be taken beside those that this one could take. */
+  roomBeside(host: Host): number {
+    let room = 0;
+    for (const [other, offer] of this.#hosts) if (other !== host) room += other.roomFor(offer);
+    return room;
   }
 
   take(place: string): boolean {

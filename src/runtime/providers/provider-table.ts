@@ -123,6 +123,10 @@ export class ProviderTable implements ProviderOwner {
     for (const agent of this.#hosting.get(provider)?.keys() ?? []) agent.roomMade();
   }
 
+  roomBeside(provider: Provider, { name, version }: Offer): number {
+    return this.#agents.get(`${name}@${version}`)?.roomBeside(provider) ?? 0;
+  }
+
   /** The session is over, and so is what it hosted. */
   forget(provider: Provider): void {
     this.#hosting.delete(provider);

@@ -6,6 +6,9 @@
  *      done twice. One that did not agree to that (`arcpx.arcp.host.v1`) is gone at once.
  * (H2) One that is not back within `providerReturnMs`, or whose session ends, is gone: its attempts are lost
  *      (`AttemptLost`). It may come back with nothing; what it still says for them is refused.
+ * (H5) A job does not wait as long where waiting is of no use: once the session has been away for `providerMoveMs`, others
+ *      go on with its jobs as far as they have room. Only with jobs whose recovery makes another attempt of them: one that
+ *      would fail instead waits, since whoever does it may still be back.
  * (H3) A message is confirmed once what came of it is committed (L2).
  * (H4) What is on its way to a provider is bounded (L7): one that confirms nothing is cut off and gone.
  */
@@ -29,8 +32,8 @@ import type { Host } from './provided-agent.js';
 
 type Presence =
   | { readonly kind: 'here'; readonly peer: Peer }
-  /** Not connected yet, or not any more: until the timer fires. */
-  | { readonly kind: 'away'; readonly timer: Timer }
+  /** Not connected yet, or not any more: until the timer fires. Its jobs are left to it while there is patience (H5). */
+  | { readonly kind: 'away'; readonly timer: Timer; readonly patience: Timer | 'over' }
   | { readonly kind: 'gone' };
 
 interface Place {
@@ -50,6 +53,8 @@ export interface ProviderOwner {
   /** It can do nothing for the moment, or for good: it is not listed then. */
   changed(provider: Provider): void;
   roomMade(provider: Provider): void;
+  /** How many jobs of what it offers others could take. */
+  roomBeside(provider: Provider, offer: Offer): number;
   /** Its session is over. */
   forget(provider: Provider): void;
 }
@@ -96,10 +101,14 @@ export class Provider implements Host, SessionHosting {
     return this.#busy;
   }
 
-  hold(offer: Offer, place: string): boolean {
-    if (this.#presence.kind !== 'here') return false;
+  roomFor(offer: Offer): number {
+    if (this.#presence.kind !== 'here') return 0;
     const { maxJobsPerProvider } = this.#engine.limits;
-    if (this.#busyWith(offer) >= offer.maxJobs || this.#busy >= maxJobsPerProvider) return false;
+    return Math.max(0, Math.min(offer.maxJobs - this.#busyWith(offer), maxJobsPerProvider - this.#busy));
+  }
+
+  hold(offer: Offer, place: string): boolean {
+    if (this.roomFor(offer) === 0) return false;
     this.#places.set(place, { offer, conversation: undefined, isLent: false });
     this.#count(offer, 1);
     return true;
@@ -180,17 +189,46 @@ export class Provider implements Host, SessionHosting {
 
   /** Lets go of its timer. */
   close(): void {
-    if (this.#presence.kind === 'away') this.#presence.timer.cancel();
+    if (this.#presence.kind !== 'away') return;
+    const { timer, patience } = this.#presence;
+    timer.cancel();
+    if (patience !== 'over') patience.cancel();
+  }
+
+  /** (H5) */
+  moveJobs(): void {
+    if (this.#presence.kind !== 'away' || this.#presence.patience !== 'over') return;
+    const rooms = new Map<Offer, number>();
+    for (const { offer, conversation } of [...this.#places.values()]) {
+      if (conversation === undefined || !this.#goesOnElsewhere(offer, conversation)) continue;
+      const room = rooms.get(offer) ?? this.#owner.roomBeside(this, offer);
+      rooms.set(offer, room - 1);
+      if (room <= 0) continue;
+      const message = 'the agent lost its connection, and another one goes on with the job';
+      conversation.takeAway(new ArcpError('ABORTED', message, { retryable: false }));
+    }
+  }
+
+  /** Whether another attempt would be made of this one (`next-attempt.ts`). */
+  #goesOnElsewhere({ terms }: Offer, { ctx, isOver, resultId }: JobConversation): boolean {
+    if (isOver || terms.recovery === 'fail' || ctx.attempt >= this.#engine.limits.maxAttempts) return false;
+    const hasStreamed = resultId !== undefined || ctx.resultSoFar !== undefined;
+    return terms.recovery === 'resume' || !hasStreamed;
   }
 
   #away(): Presence {
     const { clock, limits } = this.#engine;
-    const { providerReturnMs } = limits;
+    const { providerReturnMs, providerMoveMs } = limits;
     const timer = clock.timer(providerReturnMs, () => {
       const message = `the agent lost its connection and was not back within ${providerReturnMs} ms`;
       this.#leave(new ArcpError('ABORTED', message));
     });
-    return { kind: 'away', timer };
+    const patience = clock.timer(providerMoveMs, () => {
+      if (this.#presence.kind !== 'away') return;
+      this.#presence = { ...this.#presence, patience: 'over' };
+      this.moveJobs();
+    });
+    return { kind: 'away', timer, patience };
   }
 
   /** (H2) */

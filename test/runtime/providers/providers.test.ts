@@ -237,6 +237,76 @@ describe('a provider that loses its connection', () => {
     expect(attempts).toEqual([{ attempt: 2, reason: 'moved' }]);
   });
 
+  it('is waited for no longer than it is of use: others that have room go on with its jobs (H5)', async () => {
+    await using at = await hostingScene();
+    const [lost, other] = [at.host(), at.host()];
+    const agents = [agent('once'), agent('again', { recovery: 'restart', max_concurrent_jobs: 2 })];
+    await lost.offer(agents);
+    const once = await at.client.invoke('once', 0);
+    const again = [await at.client.invoke('again', 1), await at.client.invoke('again', 2)];
+    const given = [await lost.job(), await lost.job(), await lost.job()];
+    for (const one of given) one.say('job.started');
+    // A restart would give up what was streamed.
+    const chunk = { result_id: 'res_1', chunk_seq: 0, data: 'a', encoding: 'utf8', more: true };
+    const said = given[2]?.say('job.result_chunk', chunk) ?? '';
+    await lost.next('ack', ({ payload }) => payload.received_up_to === said);
+    lost.line.destroy();
+    await other.offer(agents);
+    await at.test.clock.advance(4_999);
+    expect(other.seen('tool.invoke')).toEqual([]);
+    await at.test.clock.advance(1);
+    const moved = await other.job();
+    expect(moved.invoke.payload).toMatchObject({ arguments: 1, job: { attempt: 2 } });
+    const back = at.host();
+    await back.resume(lost.resumeToken, 0);
+    const taken = await back.next('nack');
+    expect(taken).toMatchObject({ job_id: again[0]?.id, correlation_id: given[1]?.invoke.id });
+    expect(codeOf(taken)).toBe('ABORTED');
+    const about = { job_id: moved.id, correlation_id: given[1]?.invoke.id };
+    expect(codeOf(await back.answerTo(back.send('job.completed', { value: 'late' }, about)))).toBe('ABORTED');
+    for (const one of [given[0], given[2]]) {
+      const mine = { job_id: one?.id, correlation_id: one?.invoke.id };
+      if (one === given[2])
+        back.send('job.result_chunk', { ...chunk, chunk_seq: 1, data: 'b', more: false }, mine);
+      back.send('job.completed', one === given[2] ? { result_id: 'res_1' } : { value: 'kept' }, mine);
+    }
+    moved.say('tool.result', { value: 'moved' });
+    expect((await again[0]?.result())?.value).toBe('moved');
+    expect((await again[1]?.result())?.result?.text()).toBe('ab');
+    expect((await once.result()).value).toBe('kept');
+  });
+
+  it('is waited for where nobody else has room, until somebody has (H5)', async () => {
+    await using at = await hostingScene();
+    const [lost, other] = [at.host(), at.host()];
+    const agents = [agent('again', { recovery: 'restart', max_concurrent_jobs: 1 })];
+    await lost.offer(agents);
+    await other.offer(agents);
+    await at.client.invoke('again', 1);
+    await at.client.invoke('again', 2);
+    const [mine, theirs] = [await lost.job(), await other.job()];
+    lost.line.destroy();
+    await at.test.clock.advance(20_000);
+    expect(other.seen('tool.invoke')).toHaveLength(1);
+    theirs.say('tool.result', { value: 2 });
+    expect(await other.job()).toMatchObject({ id: mine.id, invoke: { payload: { job: { attempt: 2 } } } });
+  });
+
+  it('whose session ends is not waited for: others go on at once', async () => {
+    await using at = await hostingScene();
+    const [lost, other] = [at.host(), at.host()];
+    const agents = [agent('again', { recovery: 'restart' })];
+    await lost.offer(agents);
+    const job = await at.client.invoke('again', 1);
+    await lost.job();
+    await other.offer(agents);
+    lost.send('session.close', {});
+    const next = await other.job();
+    expect(next.invoke.payload).toMatchObject({ job: { attempt: 2 } });
+    next.say('tool.result', { value: 'on' });
+    expect((await job.result()).value).toBe('on');
+  });
+
   it('without having said that it resumes is gone at once', async () => {
     await using at = await hostingScene();
     const plain = at.host();
