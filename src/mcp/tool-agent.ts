@@ -16,6 +16,7 @@ import {
 import type { Agent, JobContext } from '../agents/agent.js';
 import { defineAgent } from '../agents/define-agent.js';
 import { ArcpError, type ErrorCode } from '../protocol/errors.js';
+import { COUNTED_ACTS } from '../runtime/spending.js';
 import type { McpLimits } from './limits.js';
 import { agentNameOf, agentVersionOf } from './names.js';
 import { cut, resultOf, textOf } from './tool-result.js';
@@ -70,6 +71,7 @@ async function run(
 ): Promise<unknown> {
   const [name = ''] = ctx.agent.split('@');
   if (Object.keys(ctx.lease.capabilities).length > 0) await ctx.authorize('tool.call', name);
+  await countCall(ctx);
   let result: CallToolResult;
   try {
     const onProgress: ToolCall['onProgress'] = ({ progress, total, message }) => {
@@ -86,6 +88,12 @@ async function run(
     });
   }
   return resultOf(result, ctx, limits);
+}
+
+/** A call is one of those that the budget counts, where it counts them, as one of `ctx.tools.call` is. */
+async function countCall(ctx: JobContext): Promise<void> {
+  const left = await ctx.lease.remaining();
+  if (Object.hasOwn(left, 'tool_calls')) await ctx.charge(COUNTED_ACTS.tool_calls, '1', 'tool_calls');
 }
 
 function tellProgress(

@@ -1,6 +1,7 @@
 /** MCP servers as agents: real processes over real stdio, a runtime over a real client. */
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { defineAgent } from '../../src/index.js';
 import { McpServer, type McpServerOptions } from '../../src/mcp/index.js';
 import type { LogFields, Logger } from '../../src/runtime/logger.js';
 import { testRuntime, type TestRuntime } from '../../src/testing/index.js';
@@ -113,6 +114,35 @@ describe('a tool', () => {
       { leaseRequest: { 'tool.call': ['tools.*'] } },
     );
     expect((await allowed.result()).value).toEqual({ content: [{ type: 'text', text: '{"tree":{"n":1}}' }] });
+  });
+
+  it('is called as often as a budget of tool_calls says, its own or that of the jobs above', async () => {
+    const { test } = await scene([FIXTURE]);
+    const twice = defineAgent({
+      name: 'twice',
+      version: '1.0.0',
+      run: async (_, ctx) => {
+        const call = { target: 'tools.check', arguments: { tree: {} } };
+        const outcomes = await ctx.delegateAll([call, call], { concurrency: 1 });
+        return [
+          outcomes.map((one) => (one.status === 'failed' ? one.code : one.status)),
+          await ctx.lease.remaining(),
+        ];
+      },
+    });
+    test.runtime.register(twice);
+    const client = await test.connect({ principal: 'ada' });
+    const job = await client.invoke('twice', {}, { budget: ['tool_calls:1', 'USD:1'] });
+    const told: unknown[] = [];
+    for await (const event of job.tree())
+      if (event.type === 'metric' && event.payload.name === 'cost.tool_call') told.push(event.payload.amount);
+    expect(told).toEqual(['1']);
+    const left = { tool_calls: '0', USD: '1' };
+    expect((await job.result()).value).toEqual([['completed', 'BUDGET_EXHAUSTED'], left]);
+    const uncounted = await client.invoke('tools.check', { tree: {} }, { budget: ['USD:1'] });
+    const names: string[] = [];
+    for await (const event of uncounted) if (event.type === 'metric') names.push(event.payload.name);
+    expect(names).toEqual([]);
   });
 });
 
