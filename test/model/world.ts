@@ -9,6 +9,10 @@ import type { RawClient } from '../runtime/raw-client.js';
 import type { MemoryTransport } from '../../src/transport/memory.js';
 import type { Model, ModelJob, ModelSession } from './model.js';
 import { Puppets } from './puppets.js';
+import { below, CURRENCIES, holderOf, remainders, spentBelow } from './tree.js';
+
+/** The name of every charge. */
+export const CHARGE = 'cost.test';
 
 const TERMINAL = /^job\.(completed|failed|cancelled)$/;
 
@@ -26,6 +30,8 @@ interface RealSession {
 export class World {
   readonly puppets = new Puppets();
   readonly jobIds: string[] = [];
+  /** The latest of each job. */
+  readonly checkpoints = new Map<string, string>();
   readonly #lives: Lives;
   readonly #window: number;
   #bench!: Bench;
@@ -118,6 +124,35 @@ export class World {
     }
   }
 
+  /** (L4) What each running job has left is what the model says, and no tree has spent and still holds more than it was given. */
+  async checkBudgets(model: Model): Promise<void> {
+    for (const root of model.jobs) {
+      if (root.parent !== undefined) continue;
+      const holders = new Map<string, number>();
+      for (const job of below(root)) {
+        if (job.status !== 'running') continue;
+        const left = await this.puppets.get(this.jobId(job)).ctx.lease.remaining();
+        expect(new Map(Object.entries(left).map(([currency, amount]) => [currency, Number(amount)]))).toEqual(
+          remainders(job),
+        );
+        for (const currency of CURRENCIES) {
+          const holder = holderOf(job, currency);
+          if (holder !== undefined) holders.set(`${holder.number} ${currency}`, Number(left[currency]));
+        }
+      }
+      for (const currency of CURRENCIES) {
+        const given = root.budget[currency];
+        if (given === undefined) continue;
+        let held = 0;
+        for (const [holder, left] of holders) if (holder.endsWith(` ${currency}`)) held += left;
+        expect(spentBelow(root, currency) + held).toBeLessThanOrEqual(given);
+        // Once all have ended, what was not spent is nobody's.
+        if (root.status === 'running' && holders.size > 0)
+          expect(spentBelow(root, currency) + held).toBe(given);
+      }
+    }
+  }
+
   /** Holds everything that each connected client has against what the model says that it should have. */
   check(model: Model): void {
     for (const session of model.sessions) {
@@ -156,10 +191,43 @@ export class World {
       if (again.lastSeq >= before.length) break;
     }
     expect(again.events()).toEqual(before);
+    this.#checkTrees(model, session, before);
     const ends = new Map(
       before.filter(({ type }) => TERMINAL.test(type)).map((event) => [event.id, event.job_id]),
     );
     expect(new Set(ends.values()).size).toBe(ends.size);
     expect(model.visible(session)).toBeLessThanOrEqual(before.length + this.#window);
+  }
+
+  /**
+   * Whatever a session was told of trees: a job ends after all below it that are not to live on (H1), and the charges that
+   * were told are those that were made (L1).
+   */
+  #checkTrees(model: Model, session: ModelSession, events: readonly AnyEnvelope[]): void {
+    const seen = new Set<string>();
+    const over = new Set<ModelJob>();
+    const spent = new Map<string, number>();
+    for (const event of events) {
+      // Who watches what has ended is told it once more.
+      if (seen.has(event.id)) continue;
+      seen.add(event.id);
+      const job = model.jobs[this.jobIds.indexOf(event.job_id ?? '')];
+      if (job === undefined) throw new Error(`nobody knows ${event.job_id}`);
+      for (let at: ModelJob = job; at.delegation?.onParentEnd === 'cancel' && at.parent !== undefined;) {
+        at = at.parent;
+        expect(over).not.toContain(at);
+      }
+      if (TERMINAL.test(event.type)) over.add(job);
+      if (event.type === 'metric' && event.payload.name === CHARGE) {
+        const account = `${job.number} ${event.payload.unit}`;
+        spent.set(account, (spent.get(account) ?? 0) + event.payload.value);
+      }
+    }
+    for (const job of model.jobs) {
+      if (job.owner !== session) continue;
+      for (const currency of CURRENCIES)
+        if (holderOf(job, currency) !== undefined)
+          expect(spent.get(`${job.number} ${currency}`) ?? 0).toBe(job.spent.get(currency) ?? 0);
+    }
   }
 }
