@@ -45,6 +45,8 @@ import { WireStreams } from './wire-streams.js';
 const QUESTION_MS = 600_000;
 /** Metrics of these names are charges, and are answered. */
 const COST = 'cost.';
+/** The operation of a request that only asks whether an act is allowed. */
+const CHECK = 'check';
 /** Bytes of one piece of an artifact. */
 const PIECE_BYTES = 1_048_576;
 
@@ -274,7 +276,7 @@ export class WirePort implements ContextPort {
 
   /** The owner of the job may be asked for what its lease does not cover, who takes his time. */
   #mayAct(capability: string, target: string): Promise<string> {
-    const asked = { permission: capability, resource: target, operation: 'check', check_only: true };
+    const asked = { permission: capability, resource: target, operation: CHECK, check_only: true };
     return this.#ask(
       'long',
       'permission.request',
@@ -284,7 +286,7 @@ export class WirePort implements ContextPort {
   }
 
   #useModel(model = ''): Promise<ModelChoice> {
-    const asked = { permission: 'model.use', resource: model, operation: 'check', check_only: true };
+    const asked = { permission: 'model.use', resource: model, operation: CHECK, check_only: true };
     return this.#ask(
       'brief',
       'permission.request',
@@ -294,7 +296,7 @@ export class WirePort implements ContextPort {
   }
 
   #question(prompt: string, options: AskOptions = {}): Promise<unknown> {
-    const { schema = true, default: standsIn } = options;
+    const { schema = {}, default: standsIn } = options;
     const payload = {
       prompt,
       response_schema: schema,
@@ -410,8 +412,12 @@ function granted<T>(value: (grant: Payload<'permission.grant'>) => T): Read<T> {
   return (answer) => {
     if (answer.type === 'permission.grant') return { value: value(answer.payload) };
     if (answer.type !== 'permission.deny') return undefined;
-    const { code, reason, permission, resource } = answer.payload;
-    const details = { capability: permission, target: resource };
+    const { code, reason, permission, resource, operation } = answer.payload;
+    // As in process: a check names the act, a request what was asked for.
+    const details =
+      operation === CHECK
+        ? { capability: permission, target: resource }
+        : { permission, resource, operation };
     throw new ArcpError(code === undefined ? 'PERMISSION_DENIED' : knownErrorCode(code), reason, { details });
   };
 }

@@ -107,6 +107,31 @@ describe('the events of a child, for an agent that is hosted elsewhere', () => {
   });
 });
 
+describe('what clients are told', () => {
+  it('is the same wherever the agent is: progress, questions, and why a permission was not given', async () => {
+    const run = async (_input: unknown, ctx: JobContext): Promise<void> => {
+      ctx.progress({ current: 1, total: 3 });
+      ctx.progress({ current: 1, total: 6 });
+      await ctx.ask('Name?', { expiresInMs: 60_000 });
+      await ctx.requestPermission({ permission: 'fs.write', resource: '/data/**', operation: 'write' });
+    };
+    const at = await hostScene({ agents: [defineAgent({ name: 'here', version: '1.0.0', run })] });
+    await at.host([agentThere(run)]);
+    at.client.on('question', (question) => {
+      void (question.request.type === 'permission.request' ? question.decline('no') : question.answer('Ada'));
+    });
+    const told = async (name: string): Promise<unknown[]> => {
+      const all: unknown[] = [];
+      for await (const { type, payload } of await at.client.invoke(name))
+        if (['job.progress', 'human.input.request', 'job.failed'].includes(type)) all.push([type, payload]);
+      return all;
+    };
+    const here = await told('here');
+    expect(await told('there')).toEqual(here);
+    expect(here).toHaveLength(4);
+  });
+});
+
 describe('delegation under a key, by an agent that is hosted elsewhere', () => {
   it('gives a child that failed as it ended where `again` is false, and begins it anew where not', async () => {
     let begun = 0;

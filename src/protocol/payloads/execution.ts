@@ -169,7 +169,7 @@ function currentOf(percent: number, total: number | undefined): number {
 }
 
 function percentOf(current: number | undefined, total: number | undefined): number | undefined {
-  return current === undefined || total === undefined || total === 0 ? undefined : (current / total) * 100;
+  return current === undefined || total === undefined || total === 0 ? undefined : (100 * current) / total;
 }
 
 export const jobHeartbeat = z.object({
