@@ -11,10 +11,12 @@ import { DEFAULT_FLEET_LIMITS } from './fleet/limits.js';
 import { runAgent } from './fleet/manager/run-agent.js';
 import { verdictAgent } from './fleet/manager/verdict-agent.js';
 import { evaluateInThread, type Evaluate } from './fleet/scoring/evaluate.js';
+import type { AttachPipes } from './fleet/hosts/worker-link.js';
 import { evidenceFolder } from './fleet/scoring/evidence.js';
 import { SecretResolver } from './fleet/secrets/resolve.js';
 import { Redactor } from './fleet/secrets/secret.js';
 import type { Store } from './store/store.js';
+import { streamTransport } from './transport/stdio.js';
 
 export interface FleetOptions {
   /** The one that the runtime was given. */
@@ -33,6 +35,21 @@ export interface FleetOptions {
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly evaluate?: Evaluate;
+}
+
+/** Gives a runtime the connections that the pipes of its workers are. */
+export function attachPipes(runtime: Runtime): AttachPipes {
+  const { maxFrameBytes } = runtime.limits;
+  return ({ readable, writable }, { token, ...session }) => {
+    runtime.accept(streamTransport(readable, writable, { maxFrameBytes }), {
+      address: session.principal,
+      owner: {
+        ...session,
+        helloTimeoutMs: DEFAULT_FLEET_LIMITS.workerStartMs,
+        ...(token === undefined ? {} : { token }),
+      },
+    });
+  };
 }
 
 /**

@@ -8,8 +8,8 @@ import { Writable } from 'node:stream';
 import type { Dial } from '../client/index.js';
 import { streamTransport } from '../transport/stdio.js';
 
-/** Gives the one connection that there is, once. */
-export function dialStdio(): Dial {
+/** Takes them over, from now on; the connection begins when it is dialled, which is done once. */
+export function ownStdio(): { readonly dial: Dial } {
   const { stdin, stdout, stderr } = process;
   const write = stdout.write.bind(stdout);
   // (Y1)
@@ -21,6 +21,5 @@ export function dialStdio(): Dial {
       write(chunk, done);
     },
   });
-  const transport = streamTransport(stdin, frames);
-  return () => Promise.resolve(transport);
+  return { dial: () => Promise.resolve(streamTransport(stdin, frames)) };
 }

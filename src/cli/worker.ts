@@ -5,8 +5,10 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Agent } from '../agents/agent.js';
 import { systemClock } from '../clock.js';
-import { commandAgent } from '../fleet/commands/command-agent.js';
+import { commandAgent, type HandedTo } from '../fleet/commands/command-agent.js';
+import { readHandover } from '../fleet/hosts/handover.js';
 import { evidenceFolder } from '../fleet/scoring/evidence.js';
+import { Redactor, Secret } from '../fleet/secrets/secret.js';
 import { host, type ConnectionChange, type Host, type JobChange } from '../host/index.js';
 import { ArcpError, isAgentName } from '../protocol/index.js';
 import { loadAgents } from './agent-modules.js';
@@ -14,7 +16,7 @@ import { connecting, withConnectionOptions, type ConnectionOptions } from './con
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure } from './failure.js';
 import { asIs, collect, parseDuration } from './options.js';
-import { dialStdio } from './own-stdio.js';
+import { ownStdio } from './own-stdio.js';
 import { StopSignals } from './serving/stop-signals.js';
 import { printable } from './text.js';
 
@@ -23,6 +25,7 @@ interface WorkerOptions extends ConnectionOptions {
   readonly commands?: true;
   readonly evidence?: string;
   readonly stdio?: true;
+  readonly handover?: true;
   readonly scope?: string;
   readonly maxJobs?: number;
   readonly drain: number;
@@ -39,6 +42,7 @@ export function addWorker(program: Command, exit: (code: ExitCode) => void): voi
       '--stdio',
       'speak to whoever started this process, over stdin and stdout, and end when stdin does',
     )
+    .option('--handover', 'the first line of stdin is what the fleet hands over: secrets, a token, variables')
     .option('--scope <prefix>', 'what the names of its agents begin with there', parseScope)
     .option('--max-jobs <count>', 'jobs of each agent at once; default what the runtime takes', parseCount)
     .option('--drain <duration>', 'how long running jobs may go on after Ctrl-C', parseDuration, 30_000);
@@ -64,13 +68,20 @@ async function work(options: WorkerOptions): Promise<ExitCode> {
   const stop = new StopSignals();
   const { maxJobs, scope, stdio = false } = options;
   // Before a module is loaded, which may print.
-  const dial = stdio ? { dial: dialStdio(), reconnect: false as const } : {};
-  const agents = await agentsOf(options);
+  const stream = stdio ? ownStdio() : undefined;
+  const handed = options.handover === true ? await takeHandover(process.stdin) : undefined;
+  const dial = stream === undefined ? {} : { dial: stream.dial, reconnect: false as const };
+  const agents = await agentsOf(options, handed);
   const starting = new AbortController();
   void stop.first.then(() => {
     starting.abort(new Error('interrupted'));
   });
-  const more = { ...(maxJobs === undefined ? {} : { maxJobs }), ...(scope === undefined ? {} : { scope }) };
+  const token = handed?.token === undefined ? {} : { token: handed.token };
+  const more = {
+    ...token,
+    ...(maxJobs === undefined ? {} : { maxJobs }),
+    ...(scope === undefined ? {} : { scope }),
+  };
   const url = stdio ? STDIO : options.url;
   const worker = await connecting({ ...options, url }, { signal: starting.signal }, (_, settings) =>
     host(url, {
@@ -103,15 +114,34 @@ async function work(options: WorkerOptions): Promise<ExitCode> {
 /** What whoever started this process is called. */
 const STDIO = 'stdio:';
 
-async function agentsOf({ agents: modules = [], commands, evidence }: WorkerOptions): Promise<Agent[]> {
+async function agentsOf(
+  { agents: modules = [], commands, evidence }: WorkerOptions,
+  handed: Handed | undefined,
+): Promise<Agent[]> {
   const agents: Agent[] = [];
   for (const module of modules) agents.push(...(await loadAgents(module)));
   if (commands === true) {
     const kept = evidence === undefined ? undefined : evidenceFolder(evidence);
-    agents.push(commandAgent({ clock: systemClock, env: process.env, evidence: kept }));
+    const env = handed?.env ?? process.env;
+    agents.push(commandAgent({ clock: systemClock, env, evidence: kept, handed: handed?.to }));
   }
   if (agents.length > 0) return agents;
   throw new Failure(EXIT.usage, 'there are no agents to run', 'give --agents MODULE, or --commands');
+}
+
+interface Handed {
+  readonly token: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly to: HandedTo;
+}
+
+async function takeHandover(stdin: NodeJS.ReadStream): Promise<Handed> {
+  const { run, token, secrets, env } = await readHandover(stdin);
+  const redactor = new Redactor();
+  const known = Object.entries(secrets).map(
+    ([key, value]) => [key, redactor.add(new Secret({ key }, value))] as const,
+  );
+  return { token, env, to: { run, secrets: new Map(known), redactor } };
 }
 
 function lost(end: ArcpError): Failure {

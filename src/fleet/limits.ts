@@ -22,6 +22,23 @@ export const FLEET_LIMITS = {
     unit: 'ms',
     meaning: 'How long a worker keeps a task without a sign of life; each sign renews it.',
   },
+  workerStartMs: {
+    default: 60_000,
+    unit: 'ms',
+    meaning: 'From the start of a worker on its host to its agents; then it is given up.',
+  },
+  workerSteadyMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'A worker that ended sooner than this was not steady: it is started again with a backoff.',
+  },
+  workerBackoffMs: {
+    default: 500,
+    unit: 'ms',
+    meaning:
+      'Wait before a worker is started a third time that was not steady; it doubles with each further one.',
+  },
+  maxWorkerBackoffMs: { default: 30_000, unit: 'ms', meaning: 'The longest such wait.' },
   maxInlineReceiptBytes: {
     default: 262_144,
     unit: 'bytes',

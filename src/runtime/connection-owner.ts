@@ -23,6 +23,8 @@ export interface ConnectionOwner {
    * `RuntimeOptions.hosts` does.
    */
   readonly scope?: string;
+  /** How long its session may take to open, in milliseconds: a process has to start first. Default `helloTimeoutMs`. */
+  readonly helloTimeoutMs?: number;
   /** The session is open; `hosting` is what came of the agents that it offered. */
   readonly opened?: (hosting: Hosting) => void;
   /** The connection has ended, and its session with it. */

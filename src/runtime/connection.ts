@@ -57,6 +57,7 @@ export class Connection {
     const handshake = new Handshake(engine, {
       address,
       authenticators: owner === undefined ? engine.authenticators : ownersAuthenticators(owner),
+      helloTimeoutMs: owner?.helloTimeoutMs ?? engine.limits.helloTimeoutMs,
       reply: (reply) => {
         this.#peer.reply(reply);
       },

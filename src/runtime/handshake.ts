@@ -47,6 +47,7 @@ export interface Doorway {
   readonly address: string | undefined;
   /** Those that judge who is on it, by scheme. */
   readonly authenticators: ReadonlyMap<string, Authenticator>;
+  readonly helloTimeoutMs: number;
   reply(reply: Reply): void;
   /** Somebody is who it says, and wants a session. */
   open(attempt: Attempt<Envelope<'session.open'>>, outcome: Accepted): void;
@@ -70,7 +71,7 @@ export class Handshake {
   constructor(engine: Engine, door: Doorway) {
     this.#engine = engine;
     this.#door = door;
-    const { helloTimeoutMs } = engine.limits;
+    const { helloTimeoutMs } = door;
     this.#timeout = engine.clock.timer(helloTimeoutMs, () => {
       engine.logger.info({ address: door.address }, 'closing a connection without a session');
       door.close(`no session was opened within ${helloTimeoutMs} ms`);

@@ -10,6 +10,10 @@ import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import { taskOrder, type TaskOrder } from '../manager/task-order.js';
 import { keepEvidence, type EvidenceStore } from '../scoring/evidence.js';
 import { COMMAND_AGENT } from '../spec/task-rules.js';
+import { MARK } from '../hosts/stragglers.js';
+import { Redactor, type Secret } from '../secrets/secret.js';
+import { SECRET } from '../trust/task-lease.js';
+import { isVariableName } from '../workspace/environment.js';
 import { taskEnvironment } from './environment.js';
 import { runCommand } from './run-command.js';
 import { taskWalls } from './task-walls.js';
@@ -19,6 +23,17 @@ export interface CommandAgentOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where what commands write is kept. Default: with the job's runtime, as artifacts. */
   readonly evidence?: EvidenceStore | undefined;
+  /** What this process was handed for the tasks of one run. Default: nothing, and tasks of every run are done. */
+  readonly handed?: HandedTo | undefined;
+}
+
+/** What a worker has for the tasks of its run. */
+export interface HandedTo {
+  /** The job whose children alone are done. */
+  readonly run: string;
+  /** By name. A task is given those that its lease names, as variables. */
+  readonly secrets: ReadonlyMap<string, Secret>;
+  readonly redactor: Redactor;
 }
 
 export function commandAgent(options: CommandAgentOptions): Agent {
@@ -35,9 +50,12 @@ export function commandAgent(options: CommandAgentOptions): Agent {
 async function run(
   { spec, place }: TaskOrder,
   ctx: JobContext,
-  { clock, env, evidence }: CommandAgentOptions,
+  { clock, env, evidence, handed }: CommandAgentOptions,
 ): Promise<{ readonly exit_code: number }> {
+  if (handed !== undefined && handed.run !== ctx.parentJobId)
+    throw new ArcpError('PERMISSION_DENIED', 'this worker does the tasks of its run, and no others');
   const argv = commandOf(spec.metadata['command']);
+  const redactor = handed?.redactor ?? new Redactor();
   const { workspace } = place;
   const beat = heartbeats(ctx, clock);
   try {
@@ -45,18 +63,25 @@ async function run(
     const outcome = await runCommand({
       argv,
       workspace,
-      env: { ...taskEnvironment(spec, env), ARCP_FLEET_FOLDER: place.folder },
+      env: {
+        ...taskEnvironment(spec, env),
+        ...secretVariables(ctx, handed),
+        ...markOf(process.env),
+        ARCP_FLEET_FOLDER: place.folder,
+      },
       walls,
       maxOutputBytes: DEFAULT_FLEET_LIMITS.maxEvidenceBytes,
       clock,
       signal: ctx.signal,
       line: (text) => {
-        ctx.log('info', text.toWellFormed());
+        ctx.log('info', redactor.redact(text.toWellFormed()));
       },
     });
-    if (outcome.kind === 'cannot_start') throw new ArcpError('FAILED_PRECONDITION', outcome.reason);
+    if (outcome.kind === 'cannot_start')
+      throw new ArcpError('FAILED_PRECONDITION', redactor.redact(outcome.reason));
     for (const bytes of [outcome.stdout, outcome.stderr]) {
-      if (bytes.byteLength > 0) ctx.emit('artifact_ref', await kept(bytes, ctx, evidence));
+      if (bytes.byteLength === 0) continue;
+      ctx.emit('artifact_ref', await kept(redactor.redactBytes(bytes), ctx, evidence));
     }
     ctx.signal.throwIfAborted();
     if (outcome.kind === 'killed') {
@@ -68,6 +93,25 @@ async function run(
   } finally {
     beat.stop();
   }
+}
+
+/** Of the secrets that this process has, those that the task's lease names and that can be a variable. */
+function secretVariables(ctx: JobContext, handed: HandedTo | undefined): Record<string, string> {
+  const { capabilities } = ctx.lease;
+  const named = Object.hasOwn(capabilities, SECRET) ? (capabilities[SECRET] ?? []) : [];
+  return Object.fromEntries(
+    [...(handed?.secrets ?? [])].flatMap(([name, secret]) =>
+      (named.includes('**') || named.includes(name)) && isVariableName(name)
+        ? [[name, secret.reveal()] as const]
+        : [],
+    ),
+  );
+}
+
+/** What this process is known by is what its commands are known by. */
+function markOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const mark = env[MARK];
+  return mark === undefined ? {} : { [MARK]: mark };
 }
 
 /** How a receipt refers to what was written, wherever that is. */

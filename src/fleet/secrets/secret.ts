@@ -58,6 +58,19 @@ export class Redactor {
     }
     return shown;
   }
+
+  /** The same for bytes that may be anything: what is not a secret stays as it is. */
+  redactBytes(bytes: Uint8Array): Uint8Array {
+    if (this.#order.length === 0) return bytes;
+    // One character a byte, there and back.
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    let shown = text;
+    for (const form of this.#order) {
+      const found = Buffer.from(form).toString('latin1');
+      if (shown.includes(found)) shown = shown.replaceAll(found, () => this.#forms.get(form) ?? '');
+    }
+    return shown === text ? bytes : Buffer.from(shown, 'latin1');
+  }
 }
 
 function formsOf(value: string): Set<string> {

@@ -25,6 +25,8 @@ export const TOOL_CALLS = 'tool_calls';
 /** Names under which pushing and releasing are guarded. */
 export const PUSH = 'x-vendor.arcp.git-push';
 export const RELEASE = 'x-vendor.arcp.release';
+/** The secrets that a task is given, by the names of their references. */
+export const SECRET = 'x-vendor.arcp.secret';
 
 /** The role of a task; `general` where it names none. An unknown role is locked like `custom`. */
 export function roleOf({ worker }: FleetTaskSpec): WorkerRole {
@@ -82,6 +84,7 @@ export function taskLease(
     'model.use': ['*'],
     [PUSH]: names(authority.push),
     [RELEASE]: names(authority.release),
+    [SECRET]: names(authority.secrets),
     ...(budget.length === 0 ? {} : { 'cost.budget': budget }),
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
   };
