@@ -34,7 +34,7 @@ export interface Container {
 
 /** `args` of the host are the command in the container; without any it is `arcp worker --commands`. */
 export function dockerLaunch(
-  { image, args = [] }: Extract<FleetHostSpec, { kind: 'docker' }>,
+  { image, args }: Extract<FleetHostSpec, { kind: 'docker' }>,
   { engine, name, network }: Container,
   words: readonly string[],
 ): Omit<Launch, 'env'> {

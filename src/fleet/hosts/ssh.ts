@@ -107,9 +107,7 @@ function remoteCommand({ folder, program }: SshTarget, words: readonly string[])
 
 /** One word, for a POSIX shell. */
 export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_./:=@%+-]+$/.test(word)
-    ? word
-    : `'${word.replaceAll("'", `'\\''`)}'`;
+  return /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** As ssh_config reads the name of a file. */

@@ -129,11 +129,10 @@ describe('a local worker', () => {
     try {
       const worker = localWorker({ auth: { method: 'token', token_ref: { key: 'NOT_THERE' } } });
       const run = await bad.run({ workers: [worker], policy: undefined });
-      const asked = () =>
-        run.workers.agentOn(worker, 'command').then(String, (error: Error) => error.message);
-      expect(await asked()).toMatch(/<secret:NOT_THERE> is not in env, keyring, file/);
-      expect(await asked()).toMatch(/<secret:NOT_THERE>/);
-      expect(await asked()).toMatch(/ended soon 2 times/);
+      const asked = () => expect(run.workers.agentOn(worker, 'command')).rejects;
+      await asked().toThrow(/<secret:NOT_THERE> is not in env, keyring, file/);
+      await asked().toThrow(/<secret:NOT_THERE>/);
+      await asked().toThrow(/ended soon 2 times/);
       await run.end();
     } finally {
       await bad.close();

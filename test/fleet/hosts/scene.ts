@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect, type Client } from '../../../src/client/index.js';
 import { systemClock } from '../../../src/clock.js';
 import { Redactor } from '../../../src/fleet/secrets/secret.js';
-import { RunWorkers, WorkerHosts, type HostedRun } from '../../../src/fleet/hosts/worker-hosts.js';
+import { WorkerHosts, type HostedRun, type RunWorkers } from '../../../src/fleet/hosts/worker-hosts.js';
 import type { WorkerChange } from '../../../src/fleet/hosts/worker-link.js';
 import { attachPipes } from '../../../src/host-fleet.js';
 import {

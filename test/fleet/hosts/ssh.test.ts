@@ -55,7 +55,7 @@ describe('the words of ssh', () => {
   it('are words to the remote shell, whatever is in them', () => {
     const folder = "/srv/it's $HOME; rm -rf *";
     const last = words({ working_directory: folder, codewhale_binary: '/opt/my arcp' }).at(-1) ?? '';
-    expect(last).toMatch(/^cd '.*' && exec '\/opt\/my arcp' worker --commands '--stdio'$/);
+    expect(last).toMatch(/^cd '.*' && exec '\/opt\/my arcp' worker --commands --stdio$/);
     for (const word of [folder, '$(id)', '`id`', "a'b", '', '-x', 'a\nb', '\\', '!!', '~'])
       expect(execFileSync('sh', ['-c', `printf %s ${shellWord(word)}`], { encoding: 'utf8' })).toBe(word);
   });
