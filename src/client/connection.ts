@@ -10,6 +10,8 @@
  * (N5) A resume shows the resume token alone; where the runtime wants the bearer token too (UNAUTHENTICATED), it is asked
  *      once more with that.
  * (N6) Where the runtime has to prove who it is, nothing that it says counts before it has; what comes meanwhile waits.
+ * (N7) A session that breaks off at one and the same event for too large a frame, more often than a command is sent, is
+ *      given up: each resume would bring that frame again.
  */
 import {
   ArcpError,
@@ -109,6 +111,8 @@ export class Connection {
   readonly #settings: ConnectionSettings;
   readonly #owner: ConnectionOwner;
   #established = false;
+  /** After which event frames were too large, and how often (N7). */
+  #tooBig = { after: -1, times: 0 };
   #phase: Phase;
 
   /** Begins to connect; the owner is told nothing before this returns. */
@@ -355,7 +359,16 @@ export class Connection {
     const error = new ArcpError('UNAVAILABLE', `the connection was closed (${end.code}${reason})`, {
       details: { close_code: end.code },
     });
-    this.#conclude({ kind: 'failed', error });
+    const stuck = phase.kind === 'open' && end.code === CLOSE_CODES.messageTooBig && this.#isStuck();
+    this.#conclude(stuck ? { kind: 'unresumable', error } : { kind: 'failed', error });
+  }
+
+  /** (N7) */
+  #isStuck(): boolean {
+    const after = this.#owner.resumePoint()?.lastEventSeq ?? 0;
+    const times = this.#tooBig.after === after ? this.#tooBig.times + 1 : 1;
+    this.#tooBig = { after, times };
+    return times > this.#settings.limits.maxSends;
   }
 
   /** The one place of policy: what follows from how an attempt, or an open connection, ended. */

@@ -6,6 +6,7 @@
  * (C2) When a session is lost, everything that depended on it ends with one error, and commands that had not been
  *      sent wait for the next session.
  * (C3) A frame that the client cannot read harms only the call or the job that it was for (L6).
+ * (C4) A frame that names another session is no part of this one: its number counts for nothing.
  */
 import {
   ArcpError,
@@ -297,6 +298,10 @@ export class ClientSession implements ConnectionOwner {
   }
 
   receive(envelope: AnyEnvelope, size: number): void {
+    if (this.#isForeign(envelope.session_id)) {
+      this.#unrouted(envelope);
+      return;
+    }
     if (envelope.event_seq !== undefined && !this.#isNext(envelope.event_seq)) return;
     if (this.#hosting?.receive(envelope, size) === true) return;
     if (this.#calls.answer(envelope, size)) return;
@@ -311,7 +316,8 @@ export class ClientSession implements ConnectionOwner {
   }
 
   undecodable(refusal: Refusal, frame: string): void {
-    const { event_seq, correlation_id, job_id } = headOf(frame);
+    const { event_seq, correlation_id, job_id, session_id } = headOf(frame);
+    if (this.#isForeign(session_id)) return;
     if (event_seq !== undefined && !this.#isNext(event_seq)) return;
     const type = refusal.type ?? 'frame';
     const error = new ArcpError(
@@ -402,6 +408,11 @@ export class ClientSession implements ConnectionOwner {
       repeat: 'fresh-id',
       read: ({ type }) => (type === 'ack' ? { kind: 'resolved', value: undefined } : { kind: 'unrelated' }),
     });
+  }
+
+  /** (C4) */
+  #isForeign(sessionId: string | undefined): boolean {
+    return sessionId !== undefined && this.#current !== undefined && sessionId !== this.#current.id;
   }
 
   /** (C1) Whether this event is the one to take now. */
@@ -522,16 +533,19 @@ function headOf(frame: string): {
   readonly event_seq?: number;
   readonly correlation_id?: MessageId;
   readonly job_id?: JobId;
+  readonly session_id?: string;
 } {
   try {
     const value: unknown = JSON.parse(frame);
     if (typeof value !== 'object' || value === null) return {};
-    const head: { event_seq?: unknown; correlation_id?: unknown; job_id?: unknown } = value;
-    const { event_seq, correlation_id, job_id } = head;
+    const head: { event_seq?: unknown; correlation_id?: unknown; job_id?: unknown; session_id?: unknown } =
+      value;
+    const { event_seq, correlation_id, job_id, session_id } = head;
     return {
       ...(typeof event_seq === 'number' && Number.isSafeInteger(event_seq) ? { event_seq } : {}),
       ...(typeof correlation_id === 'string' && isId('message', correlation_id) ? { correlation_id } : {}),
       ...(typeof job_id === 'string' && isId('job', job_id) ? { job_id } : {}),
+      ...(typeof session_id === 'string' ? { session_id } : {}),
     };
   } catch {
     return {};

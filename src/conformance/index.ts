@@ -1,4 +1,15 @@
-/** The conformance harness: plays the scenarios of `spec-fixtures/` at any runtime and reports. */
+/** The conformance harness: plays the scenarios of `spec-fixtures/` at any runtime, and its cases for clients at any client. */
+export type { ClientCase } from './clients/case.js';
+export { loadClientSuite, type ClientSuite } from './clients/load.js';
+export { Stage } from './clients/stage.js';
+export {
+  ClientJudge,
+  runClientSuite,
+  selectedCases,
+  type ClientRunOptions,
+  type ProgramEnd,
+  type Run,
+} from './clients/suite.js';
 export { formatted, FORMATS, type Format } from './report/formats.js';
 export { Progress, terminalReport } from './report/terminal.js';
 export { NotReached } from './run/probe.js';

@@ -1,5 +1,6 @@
 /** The loader of scenarios: what is wrong with a file is told with its place, and nothing that is wrong is played. */
 import { describe, expect, it } from 'vitest';
+import { loadClientSuite, readClientCases } from '../../src/conformance/clients/load.js';
 import { STANDING_REQUIREMENTS } from '../../src/conformance/run/standing-rules.js';
 import { loadSuite, readScenarios } from '../../src/conformance/scenarios/load.js';
 import { faultsOf, mismatch } from '../../src/conformance/scenarios/matcher.js';
@@ -107,11 +108,18 @@ describe('a matcher', () => {
 
 describe('the requirements', () => {
   const { scenarios, requirements } = loadSuite();
-  const cited = new Set([...scenarios.flatMap((one) => one.requirements), ...STANDING_REQUIREMENTS]);
+  const cited = new Set([
+    ...scenarios.flatMap((one) => one.requirements),
+    ...loadClientSuite().cases.flatMap((one) => one.requirements),
+    ...STANDING_REQUIREMENTS,
+  ]);
 
-  it.each(fixtureCases('requirements.json'))('$id is cited by a scenario or a standing rule', ({ id }) => {
-    expect(cited).toContain(id);
-  });
+  it.each(fixtureCases('requirements.json'))(
+    '$id is cited by a scenario, a case for clients or a standing rule',
+    ({ id }) => {
+      expect(cited).toContain(id);
+    },
+  );
 
   it('have all that is cited', () => {
     expect([...cited].filter((id) => !requirements.has(id))).toEqual([]);
@@ -122,5 +130,33 @@ describe('the requirements', () => {
     const file = (...cases: object[]): string => JSON.stringify({ about: '', format: '', cases });
     expect(() => readRequirements(file({ ...one, level: 'may' }), 'r.json')).toThrow('r.json: cases.0.level');
     expect(() => readRequirements(file(one, one), 'r.json')).toThrow('r.json: C-1-1 stands there twice');
+  });
+});
+
+describe('a case for clients', () => {
+  const right = {
+    id: 'one',
+    shows: 'something',
+    source: 'somewhere',
+    requirements: ['S-client-1'],
+    runtime: [{ tell: { accepted: true } }, { drop: true }],
+    report: { outcome: 'lost' },
+  };
+  const faultsWith = (change: object): readonly string[] =>
+    readClientCases(JSON.stringify({ about: '', format: '', cases: [{ ...right, ...change }] }), 'f.json')
+      .faults;
+
+  it.each([
+    ['an unknown key', { wire: [] }, 'Unrecognized key: "wire"'],
+    ['a step without a verb', { runtime: [{ say: 1 }] }, 'runtime[0]: expected one of tell, again'],
+    ['an unknown event', { runtime: [{ tell: { died: true } }] }, 'runtime[0]'],
+    ['an unknown operator', { report: { $like: 1 } }, 'one: report: there is no operator $like'],
+    ['an awaited act that cannot be', { runtime: [{ await: { $range: [1] } }] }, 'runtime[0].$range'],
+  ])('with %s is refused, with the place', (_what, change, message) => {
+    expect(faultsWith(change).join('\n')).toContain(message);
+  });
+
+  it('that is right is taken', () => {
+    expect(faultsWith({})).toEqual([]);
   });
 });

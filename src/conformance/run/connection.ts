@@ -7,6 +7,7 @@
  */
 import { WebSocket } from 'ws';
 import { isMap, type JsonMap } from '../scenarios/matcher.js';
+import { Changes } from './changes.js';
 import type { StandingRules, Violation } from './standing-rules.js';
 import type { Transcript } from './transcript.js';
 
@@ -36,7 +37,7 @@ export class Connection {
   #rules: StandingRules;
   #answer: (frame: JsonMap) => void = () => undefined;
   #bytes = 0;
-  #wake: (() => void)[] = [];
+  readonly #changes = new Changes();
 
   private constructor(name: string, socket: WebSocket, transcript: Transcript, rules: StandingRules) {
     this.name = name;
@@ -49,7 +50,7 @@ export class Connection {
     socket.on('close', (code, reason) => {
       this.end = { code, reason: reason.toString() };
       transcript.note(name, `closed with ${code} ${reason.toString()}`);
-      this.#changed();
+      this.#changes.announce();
     });
     socket.on('error', (error) => {
       transcript.note(name, `error: ${error.message}`);
@@ -111,21 +112,8 @@ export class Connection {
   }
 
   /** What `look` finds, as soon as it finds something; nothing when it does not within `ms`. */
-  async until<T>(look: () => T | undefined, ms: number): Promise<T | undefined> {
-    const patience = { over: false };
-    const timer = setTimeout(() => {
-      patience.over = true;
-      this.#changed();
-    }, ms);
-    try {
-      for (;;) {
-        const found = look();
-        if (found !== undefined || patience.over) return found;
-        await new Promise<void>((resolve) => this.#wake.push(resolve));
-      }
-    } finally {
-      clearTimeout(timer);
-    }
+  until<T>(look: () => T | undefined, ms: number): Promise<T | undefined> {
+    return this.#changes.until(look, ms);
   }
 
   #arrived(data: Buffer, isBinary: boolean): void {
@@ -146,11 +134,7 @@ export class Connection {
         this.#answer(json);
       }
     }
-    this.#changed();
-  }
-
-  #changed(): void {
-    for (const wake of this.#wake.splice(0)) wake();
+    this.#changes.announce();
   }
 }
 

@@ -14,8 +14,11 @@ import { DIALECTS, type DialectName, type Scenario } from '../scenarios/scenario
 import { play, type ScenarioFailure, type Target } from './player.js';
 import { lacks, probe, type Offer } from './probe.js';
 
+/** What reports say of a scenario, or of a case for clients. */
+export type Played = Pick<Scenario, 'id' | 'topic' | 'dialect' | 'shows' | 'requirements'>;
+
 export interface Outcome {
-  readonly scenario: Scenario;
+  readonly scenario: Played;
   readonly level: Level;
   readonly ms: number;
   readonly verdict: Verdict;
@@ -57,7 +60,7 @@ export interface Report {
 
 /** @throws NotReached when the runtime lets nobody in in one of the dialects */
 export async function runSuite(options: RunOptions): Promise<Report> {
-  const { target, suite, dialects, known, strict } = options;
+  const { target, suite, dialects } = options;
   const began = Date.now();
   const scenarios = selected(suite.scenarios, options.only).filter(({ dialect }) =>
     dialects.includes(dialect),
@@ -72,35 +75,16 @@ export async function runSuite(options: RunOptions): Promise<Report> {
   const lane = async (): Promise<void> => {
     for (let index = next++; index < scenarios.length; index = next++) {
       const scenario = scenarios[index] as Scenario;
-      const outcome = await outcomeOf(scenario, offers.get(scenario.dialect) as Offer);
+      const outcome = await outcomeFor(scenario, offers.get(scenario.dialect) as Offer);
       outcomes[index] = outcome;
       done += 1;
       options.onOutcome?.(outcome, done, scenarios.length);
     }
   };
-  const outcomeOf = async (scenario: Scenario, offer: Offer): Promise<Outcome> => {
-    const cited = scenario.requirements.flatMap((id) => suite.requirements.get(id) ?? []);
-    const level = levelOf(cited);
+  const outcomeFor = async (scenario: Scenario, offer: Offer): Promise<Outcome> => {
     const lacking = lacks(scenario, offer, target.tokens);
-    if (lacking !== undefined)
-      return { scenario, level, ms: 0, verdict: { kind: 'skipped', reason: lacking } };
-    const { ms, failure } = await play(scenario, target, randomBytes(6).toString('hex'));
-    const reason = known.get(scenario.id);
-    const verdict = judge(failure, reason, cited);
-    return { scenario, level, ms, verdict };
-  };
-  const judge = (
-    failure: ScenarioFailure | undefined,
-    reason: string | undefined,
-    cited: readonly Requirement[],
-  ): Verdict => {
-    if (failure === undefined)
-      return reason === undefined ? { kind: 'passed' } : { kind: 'unexpected', reason };
-    if (reason !== undefined) return { kind: 'known', reason, failure };
-    const named = failure.requirement === undefined ? undefined : suite.requirements.get(failure.requirement);
-    const broken = named === undefined ? cited : [named];
-    const counts = strict || levelOf(broken) === 'must';
-    return { kind: counts ? 'failed' : 'advised', failure, broken };
+    if (lacking !== undefined) return outcomeOf(scenario, options, { ms: 0, skipped: lacking });
+    return outcomeOf(scenario, options, await play(scenario, target, randomBytes(6).toString('hex')));
   };
   await Promise.all(Array.from({ length: Math.min(options.concurrency, scenarios.length) }, lane));
   return {
@@ -112,8 +96,34 @@ export async function runSuite(options: RunOptions): Promise<Report> {
   };
 }
 
+type Judging = Pick<RunOptions, 'strict' | 'known'> & { readonly suite: Pick<Suite, 'requirements'> };
+
+/** What came of playing it, and what that is worth (U2, U3). */
+export function outcomeOf(
+  scenario: Played,
+  { suite: { requirements }, known, strict }: Judging,
+  { ms, failure, skipped }: { ms: number; failure?: ScenarioFailure | undefined; skipped?: string },
+): Outcome {
+  const cited = scenario.requirements.flatMap((id) => requirements.get(id) ?? []);
+  const reason = known.get(scenario.id);
+  const verdict = (): Verdict => {
+    if (skipped !== undefined) return { kind: 'skipped', reason: skipped };
+    if (failure === undefined)
+      return reason === undefined ? { kind: 'passed' } : { kind: 'unexpected', reason };
+    if (reason !== undefined) return { kind: 'known', reason, failure };
+    const named = failure.requirement === undefined ? undefined : requirements.get(failure.requirement);
+    const broken = named === undefined ? cited : [named];
+    const counts = strict || levelOf(broken) === 'must';
+    return { kind: counts ? 'failed' : 'advised', failure, broken };
+  };
+  return { scenario, level: levelOf(cited), ms, verdict: verdict() };
+}
+
 /** Those whose id, topic, or requirement one of the globs names; all of them without any. */
-export function selected(scenarios: readonly Scenario[], only: readonly string[]): Scenario[] {
+export function selected<One extends Pick<Played, 'id' | 'topic' | 'requirements'>>(
+  scenarios: readonly One[],
+  only: readonly string[],
+): One[] {
   if (only.length === 0) return [...scenarios];
   const patterns = only.map(globPattern);
   return scenarios.filter(({ id, topic, requirements }) =>

@@ -84,7 +84,7 @@ function idOf(value: unknown): string | undefined {
   return typeof id === 'string' ? id : undefined;
 }
 
-function placed(where: string, error: z.ZodError): string[] {
+export function placed(where: string, error: z.ZodError): string[] {
   return error.issues.map(({ path, message }) => `${where}: ${pathText(path)}${message}`);
 }
 

@@ -19,6 +19,8 @@ const requirement = z.strictObject({
   source: z.string().min(1),
   level: z.enum(LEVELS),
   dialect: z.enum([...DIALECTS, 'both']),
+  /** Of whom it is asked. */
+  asks: z.enum(['runtime', 'client']).default('runtime'),
   /** What can be seen of it from outside. */
   observed: z.string().min(1),
 });
