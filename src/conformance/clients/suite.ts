@@ -114,7 +114,7 @@ export class ClientJudge {
 
   /** Of a case to which nobody came. */
   unvisited(clientCase: ClientCase): Outcome {
-    const scenario = { ...clientCase, dialect: clientCase.dialects[0] as DialectName };
+    const scenario = { ...clientCase, dialect: dialectOf(clientCase) };
     return outcomeOf(scenario, this.#options, {
       ms: 0,
       skipped: 'no client came',
@@ -134,7 +134,8 @@ export class ClientJudge {
   }
 
   #outcome(performance: Performance, ms: number, failure: ScenarioFailure | undefined): Outcome {
-    const { case: clientCase, dialect = clientCase.dialects[0] as DialectName, client } = performance;
+    const { case: clientCase, client } = performance;
+    const dialect = dialectOf(clientCase, performance.dialect);
     if (client !== undefined) this.#clients.set(dialect, client);
     const scenario = { ...clientCase, dialect };
     const played = this.isForeign(performance)
@@ -148,6 +149,11 @@ export class ClientJudge {
     const waits = runtime.reduce((sum, step) => sum + ('wait_ms' in step ? step.wait_ms : 0), 0);
     return { stepMs: timeoutMs, reportMs: timeoutMs + waits };
   }
+}
+
+/** In which dialect a case counts: the client's, and where none has spoken the first that the case is about. */
+function dialectOf({ dialects: [first = 'classic'] }: ClientCase, spoken = first): DialectName {
+  return spoken;
 }
 
 function elapsed(ms: number): Promise<void> {
