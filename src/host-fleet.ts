@@ -31,6 +31,8 @@ export interface FleetOptions {
   readonly secrets?: string;
   /** Hosts that alerts may go to although their addresses are private. */
   readonly privateAlertHosts?: readonly string[];
+  /** Certificates (PEM) of authorities that count, for alerts, instead of the system's. */
+  readonly alertCa?: string;
   /** For tests and simulations. */
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -71,6 +73,7 @@ export async function hostFleet(runtime: Runtime, options: FleetOptions): Promis
   });
   const sending = {
     allowedPrivateHosts: new Set(options.privateAlertHosts ?? []),
+    ca: options.alertCa,
     resolveSecret: secrets.resolve.bind(secrets),
     now: () => clock.now(),
   };

@@ -28,6 +28,8 @@ export interface PostOptions {
   /** Default: the system's. */
   readonly resolve?: Resolve;
   readonly timeoutMs?: number;
+  /** Certificates (PEM) of authorities that count instead of the system's. */
+  readonly ca?: string | undefined;
 }
 
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
@@ -94,7 +96,7 @@ function send(
   body: string,
   headers: Readonly<Record<string, string>>,
   lookup: LookupFunction,
-  { timeoutMs = DEFAULT_FLEET_LIMITS.alertTimeoutMs }: PostOptions,
+  { timeoutMs = DEFAULT_FLEET_LIMITS.alertTimeoutMs, ca }: PostOptions,
 ): Promise<Delivery> {
   return new Promise((resolve) => {
     const request = target.protocol === 'https:' ? requestHttps : requestHttp;
@@ -110,7 +112,8 @@ function send(
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
     };
-    const sent = request(target, settings, (answer) => {
+    const trusted = ca === undefined ? {} : { ca };
+    const sent = request(target, { ...settings, ...trusted }, (answer) => {
       drain(answer);
       resolve(deliveryOf(answer));
     });
