@@ -25,7 +25,7 @@ export interface DelegateOptions {
   readonly budget?: readonly string[];
   /** When its lease ends, RFC 3339, within its parent's; the same as `expires_at` in `leaseRequest`. */
   readonly expiresAt?: string;
-  /** How long each attempt at it may run; never longer than its parent may still. */
+  /** How long it may run, from its first start, all attempts at it together; never longer than its parent may still. */
   readonly maxRuntimeMs?: number;
   /**
    * What becomes of it when its parent completes, fails or is cancelled: it is cancelled before that (the default), or

@@ -31,7 +31,7 @@ interface StartOptions {
   readonly uncoveredActs?: 'refuse' | 'ask';
   /** How much of the budget is spent when the job is warned. Default: as the runtime says, 80. */
   readonly budgetWarningPercent?: number;
-  /** How long it may run, in ms from when its agent starts; then TIMEOUT. Default: as long as it takes. */
+  /** How long it may run, in ms from when its agent first starts, all attempts together; then TIMEOUT. Default: as long as it takes. */
   readonly maxRuntimeMs?: number;
   /** A repeat with the same key gets the same job instead of a second one, for 24 hours (decision 11). */
   readonly idempotencyKey?: string;

@@ -9,7 +9,8 @@ import { ChildEvents } from './child-events.js';
 import type { Ending } from './ending.js';
 import type { Job } from './job.js';
 
-const READ_BATCH = 256;
+/** Records at once; each may be a chunk of a megabyte. */
+const READ_BATCH = 16;
 
 /**
  * @param parent which of its attempts has begun the child

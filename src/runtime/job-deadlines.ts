@@ -1,12 +1,14 @@
 /** The two times at which a job is stopped whatever it does: the end of its lease, and of its running time. */
 import type { Clock, Timer } from '../clock.js';
 import { ArcpError } from '../protocol/errors.js';
-import type { JobOrigin } from './job.js';
+import type { Job, JobOrigin } from './job.js';
 
 /** What is to be done, for the details of a refusal. */
 export type GuardedAct = Readonly<Record<'capability' | 'target', string>>;
 
-type Bounded = Pick<JobOrigin, 'agent' | 'bounds' | 'maxRuntimeMs'>;
+type Bounded = Pick<Job, 'startedAt'> & {
+  readonly origin: Pick<JobOrigin, 'agent' | 'bounds' | 'maxRuntimeMs'>;
+};
 
 export class JobDeadlines {
   readonly #job: Bounded;
@@ -14,7 +16,6 @@ export class JobDeadlines {
   readonly #passed: (error: ArcpError) => void;
   #lease: Timer | undefined;
   #runtime: Timer | undefined;
-  #startedAt: number | undefined;
 
   /** @param passed is told of the first that passes: LEASE_EXPIRED or TIMEOUT */
   constructor(job: Bounded, clock: Clock, passed: (error: ArcpError) => void) {
@@ -25,28 +26,32 @@ export class JobDeadlines {
 
   /** The lease counts from when the job is accepted. */
   watchLease(): void {
-    const { expiresAt } = this.#job.bounds;
+    const { expiresAt } = this.#job.origin.bounds;
     if (expiresAt === undefined) return;
     this.#lease = this.#clock.timer(expiresAt - this.#clock.now(), () => {
       this.#passed(leaseExpired());
     });
   }
 
-  /** Running time counts from when its agent starts. */
+  /**
+   * Running time is the job's, from when its agent first starts: what an attempt before has used is gone, and so is the time
+   * between two attempts. Nothing happens before that.
+   */
   watchRuntime(): void {
-    const { agent, maxRuntimeMs } = this.#job;
-    if (maxRuntimeMs === undefined) return;
-    this.#startedAt = this.#clock.now();
-    this.#runtime = this.#clock.timer(maxRuntimeMs, () => {
+    const { agent, maxRuntimeMs } = this.#job.origin;
+    const { startedAt } = this.#job;
+    if (maxRuntimeMs === undefined || startedAt === undefined || this.#runtime !== undefined) return;
+    this.#runtime = this.#clock.timer(startedAt + maxRuntimeMs - this.#clock.now(), () => {
       this.#passed(new ArcpError('TIMEOUT', `${agent} ran longer than ${maxRuntimeMs} ms`));
     });
   }
 
   /** How much running time is left. */
   get runtimeLeftMs(): number | undefined {
-    const { maxRuntimeMs } = this.#job;
-    if (maxRuntimeMs === undefined || this.#startedAt === undefined) return maxRuntimeMs;
-    return Math.max(1, this.#startedAt + maxRuntimeMs - this.#clock.now());
+    const { maxRuntimeMs } = this.#job.origin;
+    const { startedAt } = this.#job;
+    if (maxRuntimeMs === undefined || startedAt === undefined) return maxRuntimeMs;
+    return Math.max(1, startedAt + maxRuntimeMs - this.#clock.now());
   }
 
   cancel(): void {
@@ -56,7 +61,7 @@ export class JobDeadlines {
 
   /** Throws LEASE_EXPIRED when the lease has run out, be the timer that says so late or not (L4). */
   refuseExpired(act?: GuardedAct): void {
-    const { expiresAt } = this.#job.bounds;
+    const { expiresAt } = this.#job.origin.bounds;
     if (expiresAt !== undefined && expiresAt <= this.#clock.now()) throw leaseExpired(act);
   }
 }

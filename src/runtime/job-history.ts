@@ -16,6 +16,8 @@ import { QuestionFold, type RecordedQuestion } from './questions/question.js';
 export interface JobHistory {
   readonly state: JobState;
   readonly heartbeats: number;
+  /** When its agent first started, in milliseconds since 1970. */
+  readonly startedAt: number | undefined;
   /** Attempts that were begun. */
   readonly attempts: number;
   /** Those of them that a restart of the runtime was the reason for. */
@@ -43,6 +45,10 @@ export function payloadOf({ body }: Pick<StoredRecord, 'body'>): unknown {
   return (JSON.parse(`{${body}`) as { readonly payload: unknown }).payload;
 }
 
+function timeOf({ body }: StoredRecord): number {
+  return Date.parse((JSON.parse(`{${body}`) as { readonly timestamp: string }).timestamp);
+}
+
 /** @param note is told of every record on the way */
 export async function readHistory(
   store: Store,
@@ -51,6 +57,7 @@ export async function readHistory(
 ): Promise<JobHistory> {
   let state: JobState = 'accepted';
   let heartbeats = 0;
+  let startedAt: number | undefined;
   let attempts = 1;
   let recoveries = 0;
   let checkpointSeq = 0;
@@ -60,7 +67,10 @@ export async function readHistory(
     const { type, seq } = record;
     asked.note(record);
     note?.(record);
-    if (type === 'job.started') state = 'running';
+    if (type === 'job.started') {
+      state = 'running';
+      startedAt ??= timeOf(record);
+    }
     if (type === 'job.result_chunk') hasStreamed = true;
     if (type === 'job.checkpoint') checkpointSeq = seq;
     if (type === 'job.heartbeat') {
@@ -77,7 +87,8 @@ export async function readHistory(
       checkpointSeq = from === undefined ? 0 : (placeOfCheckpoint(from)?.number ?? 0);
     }
   }
-  return { state, heartbeats, attempts, recoveries, checkpointSeq, hasStreamed, questions: asked.questions };
+  const { questions } = asked;
+  return { state, heartbeats, startedAt, attempts, recoveries, checkpointSeq, hasStreamed, questions };
 }
 
 /** What the log has of the job's result, and a digest of what it has of it after the checkpoint. */

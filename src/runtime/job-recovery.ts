@@ -139,6 +139,7 @@ export async function goOn(
       if (isAboutLease(record.type)) kept.job.origin.authority.apply(record.type, payloadOf(record));
     });
     kept.job.restore(history.state, history.heartbeats);
+    kept.job.startedAt = history.startedAt;
     verdicts.set(kept.job, await judge(engine, kept, history, verdicts));
   }
   for (const job of verdicts.keys()) job.origin.parent?.children.add(job);

@@ -94,7 +94,7 @@ export class JobRun {
     };
     this.#speech = new JobSpeech(job, context.limits, fail);
     this.#children = new JobChildren(job, context.runs);
-    this.#deadlines = new JobDeadlines(job.origin, context.clock, fail);
+    this.#deadlines = new JobDeadlines(job, context.clock, fail);
     job.log.observe(this);
   }
 
@@ -272,6 +272,7 @@ export class JobRun {
       return;
     }
     admission.hold(this.job);
+    this.#deadlines.watchRuntime();
     this.#tellAttempt('recovery');
     clock.timer(limits.restartBackoffMs * 2 ** (recoveries - 1), () => {
       if (this.#phase.kind === 'waiting') admission.enterAgain(this);
@@ -294,6 +295,7 @@ export class JobRun {
     if (this.#questions !== undefined) job.log.unobserve(this.#questions);
     run.#takesOver = true;
     run.#deadlines.watchLease();
+    run.#deadlines.watchRuntime();
     if (resumedFrom !== undefined) run.#tellAttempt('restore');
     this.#children.stopUnkeyed();
     return run;
@@ -353,6 +355,7 @@ export class JobRun {
       return;
     }
     this.#phase = { kind: 'running' };
+    job.startedAt ??= this.#context.clock.now();
     this.#deadlines.watchRuntime();
     job.emit('job.started', {
       description: `running ${job.agent}`,

@@ -107,6 +107,8 @@ export class Job implements EventObserver {
   /** Whether it has ever had children that are known. */
   hasDelegated = false;
   readonly root: Job;
+  /** When its agent first started, in milliseconds since 1970. */
+  startedAt: number | undefined;
   /** The latest attempt at it, from 1: the only one that may write (`job-run.ts`, R6). */
   attempt = 1;
   /** Unfinished jobs of the tree; kept by its root. */

@@ -1,8 +1,10 @@
 /** How long a job may run (`max_runtime_ms`, draft-1.1 §7.1): its own time, counted from its start, and then TIMEOUT. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { defineAgent } from '../../src/index.js';
+import { OPT_IN } from '../../src/protocol/extensions.js';
 import { untilAborted } from '../../src/conformance/agents/wait.js';
 import { bench } from './bench.js';
+import { DATA, lives, type Lives } from './lives.js';
 
 const heeding = defineAgent({
   name: 'heeding',
@@ -85,5 +87,69 @@ describe('a job that may run so long', () => {
     expect((await client.next('session.jobs')).payload.jobs).toMatchObject([{ job_id: jobId }]);
     client.invoke('heeding', {}, { idempotency_key: 'k' });
     expect(await client.next('job.failed')).toMatchObject({ payload: { code: 'DUPLICATE_KEY' } });
+  });
+});
+
+describe.each(DATA)('a job that is begun again, on %s', (_name, make) => {
+  const again = defineAgent({
+    name: 'again',
+    version: '1.0.0',
+    recovery: 'resume',
+    run: async (_in, ctx) => {
+      if (ctx.attempt === 1) await ctx.checkpoint('here');
+      return untilAborted(ctx.signal);
+    },
+  });
+  const START = Date.UTC(2026, 0, 1);
+  let current: Lives | undefined;
+
+  afterEach(async () => {
+    await current?.end();
+  });
+
+  const begun = async () => {
+    const all = (current = lives(make(), { agents: [again], limits: { restartBackoffMs: 100 } }));
+    const life = await all.next();
+    const client = await life.open('ada', { extensions: [OPT_IN.checkpoint] });
+    const jobId = await client.accepted('again', {}, within(10_000));
+    return { all, life, client, jobId };
+  };
+
+  it('has the time that is left: what an attempt before it had, and the time between them, is gone', async () => {
+    const { all, life, client, jobId } = await begun();
+    await client.next('job.checkpoint');
+    await life.clock.advance(4_000);
+    const next = await all.next({}, START + 6_000);
+    const back = next.raw();
+    await back.resume(client.resumeToken, client.lastSeq);
+    await next.clock.advance(3_999);
+    expect(back.seen('job.failed')).toEqual([]);
+    await next.clock.advance(1);
+    expect(await back.terminal(jobId)).toMatchObject({
+      payload: { code: 'TIMEOUT', message: 'again@1.0.0 ran longer than 10000 ms' },
+    });
+  });
+
+  it('is not begun again at all when its time was over meanwhile', async () => {
+    const { all, client, jobId } = await begun();
+    await client.next('job.checkpoint');
+    const next = await all.next({}, START + 60_000);
+    const back = next.raw();
+    await back.resume(client.resumeToken, client.lastSeq);
+    await next.clock.advance(1);
+    expect(await back.terminal(jobId)).toMatchObject({ payload: { code: 'TIMEOUT' } });
+    expect(back.seen('job.started')).toEqual([]);
+  });
+
+  it('has no more of it when a client has it go on from a checkpoint', async () => {
+    const { life, client, jobId } = await begun();
+    const { checkpoint_id } = (await client.next('job.checkpoint')).payload as { checkpoint_id: string };
+    await life.clock.advance(7_000);
+    client.send('checkpoint.restore', { checkpoint_id });
+    await client.next('job.started');
+    await life.clock.advance(2_999);
+    expect(client.seen('job.failed')).toEqual([]);
+    await life.clock.advance(1);
+    expect(await client.terminal(jobId)).toMatchObject({ payload: { code: 'TIMEOUT' } });
   });
 });
