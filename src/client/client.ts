@@ -5,6 +5,7 @@ import {
   type InventoryEntry,
   type JobId,
   type Payload,
+  type TrustLevel,
   type WorkerProfile,
   type WorkerRole,
 } from '../protocol/index.js';
@@ -33,6 +34,8 @@ interface StartOptions {
   readonly budgetWarningPercent?: number;
   /** How long it may run, in ms from when its agent first starts, all attempts together; then TIMEOUT. Default: as long as it takes. */
   readonly maxRuntimeMs?: number;
+  /** A ceiling over this principal's own level: the job and those below it are trusted no further. */
+  readonly trustLevel?: TrustLevel;
   /** A repeat with the same key gets the same job instead of a second one, for 24 hours (decision 11). */
   readonly idempotencyKey?: string;
   readonly priority?: 'low' | 'normal' | 'high' | 'critical';
@@ -41,7 +44,10 @@ interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
-export type InvokeOptions = StartOptions;
+export interface InvokeOptions extends StartOptions {
+  /** How often the job was handed over from one runtime to another before. Only runtimes say it. */
+  readonly handoffHops?: number;
+}
 
 export interface DelegateOptions extends StartOptions {
   /** One sentence on what is asked for. */
@@ -162,7 +168,8 @@ export class Client {
    * const { value } = await job.result();
    */
   invoke(agent: string, args: unknown = {}, options: InvokeOptions = {}): Promise<Job> {
-    const payload = { tool: agent, arguments: args, ...authority(options) };
+    const hops = options.handoffHops;
+    const payload = { tool: agent, arguments: args, ...authority(options), handoff_hops: hops };
     return this.#session.startJob({ type: 'tool.invoke', payload, ...fields(options) }, options.signal);
   }
 
@@ -170,7 +177,7 @@ export class Client {
    * Starts a workflow (`name` or `name@version`), an agent that composes others. Resolves and rejects like `invoke`; its
    * job says `workflow.complete` before it completes. What is no workflow is AGENT_NOT_AVAILABLE, after the accept.
    */
-  startWorkflow(workflow: string, args: unknown = {}, options: InvokeOptions = {}): Promise<Job> {
+  startWorkflow(workflow: string, args: unknown = {}, options: StartOptions = {}): Promise<Job> {
     const payload = { workflow, arguments: args, ...authority(options) };
     return this.#session.startJob({ type: 'workflow.start', payload, ...fields(options) }, options.signal);
   }
@@ -413,6 +420,7 @@ function authority(options: StartOptions) {
   const { budget, leaseRequest, profile, uncoveredActs, budgetWarningPercent, maxRuntimeMs } = options;
   return {
     profile,
+    trust_level: options.trustLevel,
     max_runtime_ms: maxRuntimeMs,
     uncovered_acts: uncoveredActs,
     budget_warning_percent: budgetWarningPercent,

@@ -12,6 +12,11 @@ export function exceedsTrust(level: TrustLevel, other: TrustLevel): boolean {
   return TRUST_LEVELS.indexOf(level) > TRUST_LEVELS.indexOf(other);
 }
 
+/** The lower of two; the first where there is no second. */
+export function lowerTrust(one: TrustLevel, other: TrustLevel = one): TrustLevel {
+  return exceedsTrust(one, other) ? other : one;
+}
+
 /** The permission that lifts a job to a level begins with this; the level follows. */
 export const ELEVATION = 'trust.elevate.';
 

@@ -29,7 +29,15 @@ import type { Session } from './session.js';
 import type { SessionLogContext } from './session-log.js';
 import type { SessionTable } from './session-table.js';
 import { spendAct } from './spending.js';
-import { childArguments, prepareJob, type Prepared, type Requester, type Submission } from './submission.js';
+import { askedFirst } from './uncovered-acts.js';
+import {
+  childArguments,
+  checkDelegation,
+  prepareJob,
+  type Prepared,
+  type Requester,
+  type Submission,
+} from './submission.js';
 
 /** A session's request for work. */
 export interface JobRequest extends Submission {
@@ -198,9 +206,13 @@ export class Intake {
 
   /** Starts a child of a running job (decisions 4, 5, 26). Throws when it is refused. */
   async delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
-    const { jobs, store, journal } = this.#context;
+    const { jobs, store, journal, registry } = this.#context;
     const { signal } = options;
-    const job = this.#childOf(parent, target, options);
+    const asking = (): Promise<ArcpError | undefined> | undefined =>
+      askedFirst(parent, this.#context, () => {
+        checkDelegation(parent.job, target, registry, this.#context);
+      });
+    const job = await this.#childOf(parent, target, options, asking);
     const cancel = (reason?: string): void => {
       // An attempt that is over has no say any more: the child may be the next one's by now.
       if (parent.isLive) jobs.run(job)?.stop({ kind: 'cancel', reason });
@@ -216,8 +228,17 @@ export class Intake {
     return child;
   }
 
-  /** The child that was started under the same key (K4), or a new one. */
-  #childOf(parent: JobRun, target: string, options: DelegateOptions): Job {
+  /**
+   * The child that was started under the same key (K4), or a new one.
+   *
+   * @param asking has the owner asked for it, where that is to be done first
+   */
+  async #childOf(
+    parent: JobRun,
+    target: string,
+    options: DelegateOptions,
+    asking: () => Promise<ArcpError | undefined> | undefined,
+  ): Promise<Job> {
     const { registry, newId, limits } = this.#context;
     const { job } = parent;
     const { origin } = job;
@@ -244,14 +265,26 @@ export class Intake {
     };
     const plain = JSON.parse(jsonText(asked, limits.maxNesting - DELEGATE_LEVELS)) as typeof asked;
     const delegation = key === undefined ? undefined : { key, request: requestFingerprint(plain) };
-    const known =
+    const find = (): Job | undefined =>
       delegation === undefined ? undefined : startedUnder(delegation, job, limits, options.again !== false);
+    const known = find();
     if (known !== undefined) return known;
+    const answer = asking();
+    let refused: ArcpError | undefined;
+    if (answer !== undefined) {
+      refused = await answer;
+      // Meanwhile the job may have been stopped, and the child begun by who asked for it too.
+      parent.refuseChildren();
+      signal?.throwIfAborted();
+      const begun = find();
+      if (begun !== undefined) return begun;
+    }
     const delegateId = newId('delegation');
     const text = JSON.stringify({ ...plain, delegate_id: delegateId });
     const request = parent.say('agent.delegate', text, limits.maxEventBytes / DELEGATE_COPIES);
     let prepared: Prepared;
     try {
+      if (refused !== undefined) throw refused;
       prepared = prepareJob(
         {
           agent: target,
@@ -389,6 +422,7 @@ function fingerprintOf(request: JobRequest): string {
     ...asked,
     ...(request.asWorkflow === true ? ['workflow'] : []),
     ...(terms === undefined ? [] : [terms]),
+    ...(request.trust === undefined ? [] : [request.trust]),
   );
 }
 

@@ -8,7 +8,7 @@ import type { Command } from './command.js';
 import { HANDOFF_AGENT } from './handoff/handoff-agent.js';
 import { targetOf } from './handoff/terms.js';
 import type { JobRequest } from './intake.js';
-import { termsOf, type Asked } from './job-terms.js';
+import { askedIn, type Asked } from './job-terms.js';
 import { refuse as refuseLater } from './later-answer.js';
 import { ownJob } from './own-job.js';
 import { childArguments } from './submission.js';
@@ -23,11 +23,7 @@ function requestOf(
   return {
     agent,
     arguments: args,
-    leaseRequest: asked.lease_request,
-    costBudget: asked.cost_budget,
-    maxRuntimeMs: asked.max_runtime_ms,
-    profile: asked.profile,
-    terms: termsOf(asked),
+    ...askedIn(asked),
     priority: priority ?? 'normal',
     traceId: trace_id,
     correlationId: id,

@@ -29,6 +29,7 @@ export interface JobHead {
   readonly heartbeatMs: number;
   readonly budgetPolicy: BudgetPolicy;
   readonly trust: TrustLevel;
+  readonly hops?: number | undefined;
   readonly provided?: ProvidedTerms | undefined;
   readonly maxRuntimeMs?: number | undefined;
   readonly terms?: JobTerms | undefined;
@@ -93,6 +94,7 @@ export function headText(
     heartbeatMs: origin.heartbeatMs,
     budgetPolicy: origin.budgetPolicy,
     trust: origin.trust,
+    hops: origin.hops,
     maxRuntimeMs: origin.maxRuntimeMs,
     terms: origin.terms,
     provided: origin.provided,

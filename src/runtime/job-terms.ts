@@ -15,7 +15,14 @@ export interface JobTerms {
 /** What a request for work may say beside what is asked of whom. */
 export type Asked = Pick<
   Payload<'tool.invoke'>,
-  'lease_request' | 'cost_budget' | 'max_runtime_ms' | 'profile' | 'uncovered_acts' | 'budget_warning_percent'
+  | 'lease_request'
+  | 'cost_budget'
+  | 'max_runtime_ms'
+  | 'profile'
+  | 'uncovered_acts'
+  | 'budget_warning_percent'
+  | 'trust_level'
+  | 'handoff_hops'
 >;
 
 /** Of what its job may do, of how long it may take, and of how it is run. */
@@ -25,12 +32,14 @@ export function askedIn(payload: Asked) {
     costBudget: payload.cost_budget,
     maxRuntimeMs: payload.max_runtime_ms,
     profile: payload.profile,
+    trust: payload.trust_level,
+    hops: payload.handoff_hops,
     terms: termsOf(payload),
   };
 }
 
 /** Nothing, where the request says nothing. */
-export function termsOf(payload: Asked): JobTerms | undefined {
+function termsOf(payload: Asked): JobTerms | undefined {
   const { uncovered_acts: uncoveredActs, budget_warning_percent: budgetWarningPercent } = payload;
   if (uncoveredActs === undefined && budgetWarningPercent === undefined) return undefined;
   return { uncoveredActs, budgetWarningPercent };

@@ -69,6 +69,8 @@ export interface JobOrigin {
   readonly budgetPolicy: BudgetPolicy;
   /** How far its principal is trusted. */
   readonly trust: TrustLevel;
+  /** How often it, or what is above it, was handed over from one runtime to another on its way here; nothing for never. */
+  readonly hops?: number | undefined;
   /** Where sessions host its agent: what they agree on, so that the job can wait for one after a restart. */
   readonly provided?: ProvidedTerms | undefined;
   /** How long its agent may run, in milliseconds; without it, as long as it lives. */

@@ -231,6 +231,12 @@ export const LIMITS = {
       'Of a budget: a job is warned, once per currency, when it and those below it have spent that much.',
   },
   maxDelegationDepth: { default: 8, unit: 'levels', meaning: 'Generations below a root job.' },
+  maxHandoffHops: {
+    default: 4,
+    unit: 'count',
+    meaning:
+      'How often a job, with all that is below it, is handed over from one runtime to another; then it is refused with PERMISSION_DENIED.',
+  },
   maxLeasesPerJob: {
     default: 256,
     unit: 'count',

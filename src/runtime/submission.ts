@@ -29,7 +29,8 @@ import { JobBudget } from './job-budget.js';
 import { termsUnder, type JobTerms } from './job-terms.js';
 import { ProvidedAgent } from './providers/provided-agent.js';
 import type { AgentRegistry } from './registry.js';
-import type { TrustLevel } from '../protocol/trust-level.js';
+import { lowerTrust, type TrustLevel } from '../protocol/trust-level.js';
+import { checkHops } from './handoff/terms.js';
 import { JobTrust, TRUST } from './trust.js';
 
 /** A request for work. */
@@ -46,6 +47,10 @@ export interface Submission {
   /** The worker profile that is asked for, as it came. */
   readonly profile: unknown;
   readonly terms?: JobTerms | undefined;
+  /** A ceiling over the trust level of whoever asks. */
+  readonly trust?: TrustLevel | undefined;
+  /** How often it was handed over on its way here. */
+  readonly hops?: number | undefined;
   /** How long the agent may run. */
   readonly maxRuntimeMs: number | undefined;
   readonly priority: Priority;
@@ -124,11 +129,13 @@ export function prepareJob(
   }
   const agent = resolve(registry, ref, submission.asWorkflow === true);
   const known = agent instanceof ArcpError ? undefined : agent;
-  const name = known === undefined ? submission.agent : `${known.name}@${known.version}`;
+  const name = known === undefined ? submission.agent : nameOf(known);
   parent?.origin.authority.check('agent.delegate', name, context.clock.now());
   const profile = profileOf(submission, known, parent);
   const terms = termsUnder(submission.terms, parent);
-  const trust = parent?.origin.trust ?? requester.trust;
+  const trust = lowerTrust(parent?.origin.trust ?? requester.trust, submission.trust);
+  const hops = parent?.origin.hops ?? submission.hops;
+  checkHops(hops, context);
   const bounds =
     parent === undefined ? rootBounds(lease, context.unnamed(known)) : boundsOfChild(asked, parent);
   const inheritedModel = parent && modelOf(parent.origin.authority, context.models);
@@ -164,6 +171,7 @@ export function prepareJob(
     heartbeatMs,
     budgetPolicy,
     trust,
+    hops,
     maxRuntimeMs: runtimeWithin(submission.maxRuntimeMs, parent, context),
     terms,
     provided: known instanceof ProvidedAgent ? known.terms : undefined,
@@ -173,6 +181,26 @@ export function prepareJob(
     : undefined;
   const job = new Job(origin, context, { head });
   return { job, agent, arguments: submission.arguments };
+}
+
+/**
+ * Throws why a job may not delegate to an agent that is hosted here: it is too deep, there are too many of them, or its lease
+ * does not have it.
+ */
+export function checkDelegation(
+  parent: Job,
+  target: string,
+  registry: AgentRegistry,
+  context: EngineContext,
+): void {
+  checkPlaceInTree(parent, context);
+  const agent = resolve(registry, parseAgentRef(target), false);
+  if (!(agent instanceof ArcpError))
+    parent.origin.authority.check('agent.delegate', nameOf(agent), context.clock.now());
+}
+
+function nameOf({ name, version }: Agent): string {
+  return `${name}@${version}`;
 }
 
 /** What is asked for, within what the agent declares, and within what its parent has (L4). */

@@ -39,6 +39,28 @@ export function authorizedAll(
   });
 }
 
+/**
+ * Asks for an act that is refused elsewhere, where to ask may help; nothing where it does not. Resolves with why it was not
+ * granted, if it was not.
+ */
+export function askedFirst(
+  run: JobRun,
+  context: EngineContext,
+  act: () => unknown,
+): Promise<ArcpError | undefined> | undefined {
+  if (!run.asksForActs) return undefined;
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof UncoveredAct) || !mayBeAskedFor(run, context, error)) return undefined;
+    return ask(run, context, error).then(
+      () => undefined,
+      (refusal: unknown) => ArcpError.from(refusal),
+    );
+  }
+  return undefined;
+}
+
 function orAsked<T>(run: JobRun, context: EngineContext, act: () => T): T | Promise<T> {
   try {
     return act();

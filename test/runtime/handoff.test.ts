@@ -1,42 +1,35 @@
 /** Jobs that go on in another runtime (RFC 0001 §14, decision 28): two real runtimes, a real socket between them. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import {
   anonymous,
-  bearerTokens,
-  createRuntime,
   defineAgent,
-  listen,
   memoryStore,
   sqliteStore,
   type Agent,
-  type HandoffRuntime,
-  type JobContext,
-  type Runtime,
-  type RuntimeOptions,
-  type Server,
+  type Logger,
   type Store,
 } from '../../src/index.js';
-import { connect, type Client, type JobEvent } from '../../src/client/index.js';
 import { host } from '../../src/host/index.js';
 import { conformanceAgents } from '../../src/conformance/agents/index.js';
 import { untilAborted } from '../../src/conformance/agents/wait.js';
 import { cuttableProxy } from '../client/cuttable-proxy.js';
+import {
+  agentNamed,
+  clientOf,
+  closeAll,
+  east,
+  eventsOf,
+  firstOf,
+  folder,
+  listed,
+  opened,
+  place,
+  sender,
+  STORES,
+  until,
+} from './handing-over.js';
 
-const agentNamed = (name: string, run: (ctx: JobContext, input: unknown) => unknown) =>
-  defineAgent({ name, version: '1.0.0', run: (input, ctx) => run(ctx, input) });
-
-/** Hands over what it is told to. */
-const sender = defineAgent({
-  name: 'sender',
-  version: '1.0.0',
-  recovery: 'resume',
-  input: z.looseObject({ to: z.unknown(), agent: z.string() }),
-  run: ({ to, agent, ...options }, ctx) => ctx.handoff(to as string, agent, options),
-});
+afterEach(closeAll);
 
 const talker = agentNamed('talker', async (ctx) => {
   ctx.progress({ percent: 50, message: 'half' });
@@ -50,58 +43,6 @@ const chunks = agentNamed('chunks', (ctx) => {
   ctx.openResult({ encoding: 'base64', chunkBytes: 10 }).end(Buffer.from('a streamed result in pieces'));
 });
 const forever = agentNamed('forever', (ctx) => untilAborted(ctx.signal));
-
-interface Place {
-  readonly runtime: Runtime;
-  readonly server: Server;
-  readonly url: string;
-}
-
-const opened: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
-function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'arcp-handoff-'));
-  opened.push(() => {
-    rmSync(path, { recursive: true, force: true });
-  });
-  return path;
-}
-
-const STORES: [string, () => Store][] = [
-  ['memory', memoryStore],
-  ['sqlite', () => sqliteStore({ folder: folder(), durability: 'normal' })],
-];
-
-async function place(options: RuntimeOptions): Promise<Place> {
-  const runtime = createRuntime({ authenticators: [bearerTokens([['t0ken', 'ada']])], ...options });
-  const server = await listen(runtime, { port: 0 });
-  opened.push(() => server.close());
-  return { runtime, server, url: server.url };
-}
-
-const east = ({ runtime, url }: Place, more: Partial<HandoffRuntime> = {}): HandoffRuntime => ({
-  name: 'east',
-  url,
-  fingerprint: runtime.fingerprint,
-  token: 't0ken',
-  ...more,
-});
-
-async function clientOf({ url }: Place): Promise<Client> {
-  const client = await connect(url, { token: 't0ken' });
-  opened.push(() => client.close());
-  return client;
-}
-
-async function eventsOf(job: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
-  const events: JobEvent[] = [];
-  for await (const event of job) if (event.type !== 'job.heartbeat') events.push(event);
-  return events;
-}
 
 async function pair(there: readonly Agent[], store: () => Store = memoryStore) {
   const far = await place({ agents: there, store: store() });
@@ -119,6 +60,7 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
         'job.accepted',
         'job.started',
         'agent.handoff',
+        'event.emit',
         'job.progress',
         'log',
         'metric',
@@ -128,9 +70,10 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
       ].map((type) => [type, true]),
     );
     expect(events.at(-1)?.payload).toEqual({ value: { USD: '0.75' }, summary: 'all said' });
-    expect(events[3]?.payload).toMatchObject({ percent: 50, message: 'half' });
-    expect(events[6]?.payload).toMatchObject({ name: 'cost.talk', amount: '0.25', unit: 'USD' });
-    expect(events[7]?.payload).toMatchObject({ name: 'cost.budget.remaining', amount: '0.75' });
+    expect(events[3]?.payload).toMatchObject({ name: 'job.handed_over', data: { handoff_id: 'handoff' } });
+    expect(events[4]?.payload).toMatchObject({ percent: 50, message: 'half' });
+    expect(events[7]?.payload).toMatchObject({ name: 'cost.talk', amount: '0.25', unit: 'USD' });
+    expect(events[8]?.payload).toMatchObject({ name: 'cost.budget.remaining', amount: '0.75' });
   });
 
   it('is not told what the other runtime notes for itself: here it would count as spent or granted (L4)', async () => {
@@ -162,6 +105,7 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
       'job.accepted',
       'job.started',
       'agent.handoff',
+      'event.emit',
       'job.progress',
       'log',
       'metric',
@@ -229,26 +173,6 @@ describe.each(STORES)('a job that is handed over, with the %s store', (_name, st
     });
   });
 });
-
-async function firstOf<Type extends JobEvent['type']>(
-  job: AsyncIterable<JobEvent>,
-  type: Type,
-): Promise<Extract<JobEvent, { type: Type }>> {
-  for await (const event of job) if (event.type === type) return event as Extract<JobEvent, { type: Type }>;
-  throw new Error(`there was no ${type}`);
-}
-
-async function listed(client: Client) {
-  const found = [];
-  for await (const one of client.jobs()) found.push(one);
-  return found;
-}
-
-/** Looks again until it is so, a bounded number of times. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let looks = 0; looks < 2_000; looks += 1) if (await isSo()) return;
-  throw new Error('it did not come to that');
-}
 
 describe('what goes along (L4)', () => {
   it('the budget: at most what is left, held back meanwhile, and the rest comes back to the cent', async () => {
@@ -512,7 +436,13 @@ describe('what is lost on the way', () => {
       await waited;
       await ctx.charge('cost.two', '0.25', 'USD');
     });
-    const far = await place({ agents: [slow], limits: { resumeWindowMs: 1 } });
+    let found = (): void => undefined;
+    const isFound = new Promise<void>((resolve) => (found = resolve));
+    const info: Logger['info'] = (_fields, message) => {
+      if (message === 'job repeated') found();
+    };
+    const logger = { debug: () => undefined, info, warn: info, error: info };
+    const far = await place({ agents: [slow], limits: { resumeWindowMs: 1 }, logger });
     const proxy = await cuttableProxy(far.server.port);
     opened.push(() => proxy.close());
     const near = await place({ agents: [sender], handoff: [east(far, { url: proxy.url })] });
@@ -524,6 +454,8 @@ describe('what is lost on the way', () => {
       names.push(event.payload.name);
       if (names.length !== 2) continue;
       proxy.cut();
+      // It goes on once it was found again, under its key and in another session, and not before.
+      await isFound;
       goOn();
     }
     expect(names).toEqual(['cost.one', 'cost.budget.remaining', 'cost.two', 'cost.budget.remaining']);

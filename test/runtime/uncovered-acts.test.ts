@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ArcpError, defineAgent, defineTool, type JobContext, type RuntimeOptions } from '../../src/index.js';
 import { bench } from './bench.js';
 import { DATA, lives, type Lives } from './lives.js';
+import type { Payload } from '../../src/protocol/messages.js';
 import type { RawClient } from './raw-client.js';
 import { asked, CAN_ANSWER, verdict } from './questions/asking.js';
 
@@ -127,6 +128,50 @@ describe('an act that the lease does not cover', () => {
     grant(client, id, payload);
     expect(await client.terminal(job)).toMatchObject({ payload: { value: ['/data/a', '/data/a'] } });
     expect(client.seen('permission.request')).toHaveLength(1);
+  });
+
+  it('is also a child that it asks for: the owner is asked, and the job goes on with the child when it is granted', async () => {
+    const acts: Act = async (ctx) => {
+      const [one, same] = await Promise.all([
+        ctx.delegate('kid', { key: 'k' }),
+        ctx.delegate('kid', { key: 'k' }),
+      ]);
+      const refusal = await outcome(ctx.delegate('other'));
+      return [one.jobId === same.jobId, await one.outcome, refusal];
+    };
+    const kid = agentThat('kid', () => Promise.resolve('done'));
+    const other = agentThat('other', () => Promise.resolve('never'));
+    await using test = bench({ agents: [agentThat('it', acts), kid, other] });
+    const { client, job } = await start(test, {
+      lease_request: { ...LEASE, 'agent.delegate': ['nobody'] },
+    });
+    const { id, payload } = await asked(client, 'permission.request');
+    expect(payload).toMatchObject({ permission: 'agent.delegate', resource: 'kid@1.0.0' });
+    expect(client.seen('job.accepted')).toHaveLength(1);
+    grant(client, id, payload);
+    const second = await asked(client, 'permission.request');
+    expect(second.payload.resource).toBe('other@1.0.0');
+    client.send('permission.deny', { ...second.payload, reason: 'no' }, { correlation_id: second.id });
+    expect(await client.terminal(job)).toMatchObject({
+      payload: { value: [true, { status: 'completed', value: 'done' }, DENIED] },
+    });
+    expect(client.seen('permission.request')).toHaveLength(2);
+    expect(client.seen('job.accepted')).toHaveLength(2);
+    const refused = client.seen('event.emit').map(({ payload }) => payload as Payload<'event.emit'>);
+    expect(refused.filter(({ name }) => name === 'agent.delegate.refused')).toMatchObject([
+      { name: 'agent.delegate.refused', data: { target: 'other', code: DENIED } },
+    ]);
+  });
+
+  it('is no child that could not be begun anyhow: nobody is asked for what is not hosted, or lies too deep', async () => {
+    const acts: Act = async (ctx) => [
+      await outcome(ctx.delegate('nobody')),
+      await outcome(ctx.delegate('it')),
+    ];
+    await using test = bench({ agents: [agentThat('it', acts)], limits: { maxDelegationDepth: 0.5 } });
+    const { client, job } = await start(test, { lease_request: { ...LEASE, 'agent.delegate': ['x'] } });
+    expect(await client.terminal(job)).toMatchObject({ payload: { value: [DENIED, DENIED] } });
+    expect(client.seen('permission.request')).toEqual([]);
   });
 
   it('is also a call of a tool, a model and a program that reads', async () => {

@@ -26,6 +26,7 @@ import {
   timestamp,
   type JsonObject,
 } from '../scalars.js';
+import { TRUST_LEVELS } from '../trust-level.js';
 import { artifactFields } from './artifacts.js';
 
 const artifactReference = z.object(artifactFields);
@@ -69,6 +70,8 @@ const terms = {
   uncovered_acts: optional(oneOf(['refuse', 'ask'])),
   /** How much of its budget is spent when it is warned. */
   budget_warning_percent: optional(percentage),
+  /** A ceiling over the trust level of whoever asks. */
+  trust_level: optional(oneOf(TRUST_LEVELS)),
 };
 
 /** `arguments` is any value, required in one shape and optional in the other; written as `{}` when missing. */
@@ -81,6 +84,8 @@ export const toolInvoke = z.object({
   profile: optionalValue,
   ...terms,
   max_runtime_ms: optional(maxRuntime),
+  /** An addition: how often the job was handed over from one runtime to another on its way. */
+  handoff_hops: optional(counter),
   /** Only where a runtime sends it. */
   job: optional(jobBrief),
 });
@@ -304,6 +309,8 @@ export const agentHandoff = z
     lease_request: optional(anyObject),
     profile: optionalValue,
     max_runtime_ms: optional(maxRuntime),
+    trust_level: optional(oneOf(TRUST_LEVELS)),
+    handoff_hops: optional(counter),
     /** The artifact that is the job's context: ours in a request, the other runtime's in the event. */
     shared_memory_ref: optional(text),
     handoff_id: optional(text),

@@ -6,6 +6,7 @@ import type { ArtifactSource } from '../../protocol/artifact-parts.js';
 import type { AnyEnvelope } from '../../protocol/envelope.js';
 import type { ArtifactRef } from '../../protocol/payloads/artifacts.js';
 import type { Priority } from '../../protocol/priority.js';
+import type { TrustLevel } from '../../protocol/trust-level.js';
 import type { WorkerProfile } from '../../protocol/worker-profile.js';
 
 /** A runtime that jobs may be handed over to. */
@@ -35,6 +36,9 @@ export interface RemoteRequest {
   readonly leaseRequest: Readonly<Record<string, unknown>>;
   readonly profile: Partial<WorkerProfile>;
   readonly maxRuntimeMs: number | undefined;
+  /** A ceiling over what this runtime is there. */
+  readonly trustLevel: TrustLevel;
+  readonly handoffHops: number;
   /** The same key is the same job, also after a restart of either side (decision 11). */
   readonly idempotencyKey: string;
   readonly traceId: string;

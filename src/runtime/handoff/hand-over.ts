@@ -10,28 +10,36 @@
  *      Where it cannot be found, it fails rather than begin anew. What was charged is not charged again, and says by its
  *      `handoff_id` that it was charged there; what was streamed is not streamed again; what was only said may be said
  *      again after a restart.
- * (F4) A cancel here is one there. A restart of this runtime is none, where the job goes on after it.
+ * (F4) A cancel here is one there, and so is a revocation of the lease that let it go there. A restart of this runtime is
+ *      none, where the job goes on after it.
+ * (F5) What it may have spent there unseen counts as spent: where the other runtime no longer keeps what it did there, or it
+ *      can be followed no longer, all that is still held back is charged, and that is said.
+ * (F6) It is trusted there no further than it is here, what lifts it for a while apart, and comes through a bounded number
+ *      of runtimes.
  */
 import { pipeline } from 'node:stream/promises';
 import type { HandoffOptions, JobContext } from '../../agents/agent.js';
-import type { Budget } from '../../protocol/cost-budget.js';
+import { formatAmount, type Budget } from '../../protocol/cost-budget.js';
 import { chargeIn } from '../../protocol/cost-names.js';
 import type { AnyEnvelope } from '../../protocol/envelope.js';
 import { ArcpError } from '../../protocol/errors.js';
+import { parseAgentRef } from '../../protocol/agent-ref.js';
 import { parseLeaseRequest } from '../../protocol/lease.js';
 import { isMessageType, type Payload } from '../../protocol/messages.js';
+import { isJsonObject } from '../../protocol/scalars.js';
 import { checkName, checkText, jsonText } from '../agent-output.js';
 import { JOB_RESTARTED } from '../attempt.js';
 import { BUDGET_WARNING, COST_REMAINING } from '../cost-metric.js';
 import { CREDENTIAL_ROTATED } from '../credentials/credential-table.js';
 import type { EngineContext } from '../engine-context.js';
 import { JobBudget } from '../job-budget.js';
-import { payloadOf, recordsOf } from '../job-history.js';
 import type { JobRun } from '../job-run.js';
 import { spend } from '../spending.js';
 import { TREE_SPENT } from '../tree-account.js';
+import { authorized } from '../uncovered-acts.js';
 import type { HandoffTarget, Line, RemoteJob, RemoteRequest } from './carrier.js';
-import { boundsFor, leaseRequestOf, targetOf, type HandoffTo } from './terms.js';
+import { HANDED_OVER, pastHandoff, type HandedOver, type PastHandoff } from './past.js';
+import { boundsFor, checkHops, leaseRequestOf, profileFor, targetOf, type HandoffTo } from './terms.js';
 
 /** How often a job is looked for there after its session was lost for good. */
 const MAX_LOST_SESSIONS = 3;
@@ -60,81 +68,146 @@ class Handover {
   readonly #run: JobRun;
   readonly #ctx: JobContext;
   readonly #context: EngineContext;
+  /** Aborted where the lease that let it go there is taken back (F4). */
+  readonly #revoked = new AbortController();
+  readonly #signal: AbortSignal;
   /** Events of the job there that happened here already, in this attempt. */
   #seen = 0;
   /** Charges of the job there that were made in an earlier attempt. */
   #charged = 0;
   #nextChunk = 0;
-  /** The job there, once it was asked for in this attempt. */
+  #hasLastChunk = false;
+  /** The job there, once it is known. */
   #remoteId: string | undefined;
+  /** Whether it may be there: it was asked for, and not refused. */
+  #isOut = false;
 
   constructor(run: JobRun, ctx: JobContext, context: EngineContext) {
     this.#run = run;
     this.#ctx = ctx;
     this.#context = context;
+    this.#signal = AbortSignal.any([ctx.signal, this.#revoked.signal]);
   }
 
   async to(to: HandoffTo, agent: string, options: HandoffOptions): Promise<unknown> {
     const { job } = this.#run;
-    const { carrier, limits } = this.#context;
+    const { carrier, limits, store } = this.#context;
     const target = targetOf(carrier, to);
     checkText('agent to hand over to', agent);
-    this.#run.authorize('agent.delegate', agent);
+    parseAgentRef(agent);
     const { arguments: args = {}, artifact, key = 'handoff', reason } = options;
     checkName('handoff key', key);
     if (reason !== undefined) checkText('handoff reason', reason);
     const plain: unknown = JSON.parse(jsonText(args, limits.maxNesting - LEVELS));
-    const known = await this.#told(key);
+    if (artifact !== undefined && !isJsonObject(plain))
+      throw new ArcpError('INVALID_ARGUMENT', 'a context artifact goes with arguments that are an object');
+    const handoffHops = (job.origin.hops ?? 0) + 1;
+    checkHops(handoffHops, this.#context);
+    await authorized(this.#run, this.#context, 'agent.delegate', agent);
+    const known = this.#run.attempt.number === 1 ? undefined : await pastHandoff(store, job.id, key);
+    if (known !== undefined) this.#takeUp(known);
     const bounds =
       known === undefined
         ? boundsFor(job, { ...options.leaseRequest, ...(options.budget && { cost_budget: options.budget }) })
-        : parseLeaseRequest(known.lease_request ?? {});
-    const held = new JobBudget(this.#holdable(bounds.budget), job.origin.budgetPolicy, job.origin.budget);
+        : parseLeaseRequest(known.terms.lease_request ?? {});
+    const held = new JobBudget(
+      this.#holdable(bounds.budget, known?.spent),
+      job.origin.budgetPolicy,
+      job.origin.budget,
+    );
+    const authority = this.#watchAuthority(agent);
     let line: Line | undefined;
+    let terminal: Terminal | undefined;
     try {
       line = await this.#connect(target, known !== undefined);
       if (known !== undefined) this.#checkFindable(line);
       const told =
-        known ??
+        known?.terms ??
         (await this.#tell(target, {
           handoff_id: key,
           agent,
           reason,
           lease_request: leaseRequestOf(bounds),
-          profile: this.#ctx.profile,
+          profile: profileFor(job, this.#context),
+          trust_level: job.origin.trust,
+          handoff_hops: handoffHops,
           max_runtime_ms: this.#run.runtimeLeftMs,
           shared_memory_ref: artifact === undefined ? undefined : await this.#carry(line, artifact),
         }));
       const request = this.#request(agent, plain, told);
       for (let lost = 0; ; lost += 1) {
-        let terminal: Terminal | undefined;
+        let remote: RemoteJob | undefined;
         try {
-          terminal = await this.#follow(await this.#start(line, request), line, key, held);
+          remote = await this.#start(line, request, key);
+          terminal = await this.#follow(remote, line, key, held, known !== undefined || lost > 0);
+          if (this.#signal.aborted && terminal.type === 'job.cancelled') throw this.#signal.reason;
           return await this.#end(terminal, line);
         } catch (error) {
           if (terminal !== undefined || !isLoss(error)) throw error;
-          if (lost >= MAX_LOST_SESSIONS || this.#ctx.signal.aborted) throw error;
+          if (lost >= MAX_LOST_SESSIONS || this.#signal.aborted || (remote === undefined && isGone(error)))
+            throw error;
           this.#checkFindable(line);
           await line.close();
           line = await this.#connect(target, true);
         }
       }
     } catch (error) {
+      if (terminal === undefined && this.#isOut && !this.#goesOn)
+        this.#countRest('it is not known what it did there', key, held);
       // Why it was stopped says more than what came of that.
-      throw this.#ctx.signal.aborted ? ArcpError.from(this.#ctx.signal.reason) : error;
+      throw this.#signal.aborted ? ArcpError.from(this.#signal.reason) : error;
     } finally {
+      authority.end();
       held.settle();
       await line?.close();
     }
   }
 
+  /** (F3) */
+  #takeUp({ remoteId, charges, nextChunk }: PastHandoff): void {
+    this.#remoteId = remoteId;
+    this.#isOut = true;
+    this.#charged = charges;
+    this.#nextChunk = nextChunk;
+    // What was streamed is compared with nothing: it comes from the same log there.
+    if (nextChunk > 0) this.#run.result.replayed();
+  }
+
+  /** (F4) Only a lease that was granted to it can be taken back; for what it has by its own nothing happens. */
+  #watchAuthority(agent: string): { end(): void } {
+    const { job } = this.#run;
+    const onEvent = ({ type }: { readonly type: string }): void => {
+      if (type !== 'lease.revoked') return;
+      try {
+        job.origin.authority.check('agent.delegate', agent, this.#context.clock.now());
+      } catch (error) {
+        if (ArcpError.from(error).code === 'LEASE_REVOKED') this.#revoked.abort(error);
+      }
+    };
+    const observer = { onEvent };
+    job.log.observe(observer);
+    return {
+      end: () => {
+        job.log.unobserve(observer);
+      },
+    };
+  }
+
+  /** Whether the job goes on there while this attempt at it ends: another one will find it (F4). */
+  get #goesOn(): boolean {
+    const { signal } = this.#ctx;
+    return signal.aborted && ArcpError.from(signal.reason).code === 'ABORTED' && this.#run.isRestartable;
+  }
+
   /** What is left of what it may spend there: all of it, but for what an earlier attempt has spent (F3). */
-  #holdable(budget: Budget = new Map()): Budget {
+  #holdable(budget: Budget = new Map(), spent: PastHandoff['spent'] = new Map()): Budget {
     const remainders = this.#run.job.origin.budget.remainders();
     return new Map(
       [...budget].map(([currency, amount]) => {
-        const left = remainders.get(currency) ?? amount;
-        return [currency, left < amount ? left : amount];
+        const rest = amount - (spent.get(currency) ?? 0n);
+        const left = remainders.get(currency) ?? rest;
+        const least = left < rest ? left : rest;
+        return [currency, least < 0n ? 0n : least];
       }),
     );
   }
@@ -144,7 +217,7 @@ class Handover {
     const { carrier } = this.#context;
     if (carrier === undefined)
       throw new ArcpError('FAILED_PRECONDITION', 'no runtime is configured to hand over to');
-    return carrier.connect(target, this.#ctx.signal, again);
+    return carrier.connect(target, this.#signal, again);
   }
 
   /** (F3) */
@@ -156,36 +229,27 @@ class Handover {
     );
   }
 
-  /** (F3) What was asked for in this attempt already has to be the same job still. */
-  async #start(line: Line, request: RemoteRequest): Promise<RemoteJob> {
-    const remote = await line.start(request);
-    this.#remoteId ??= remote.id;
-    if (remote.id !== this.#remoteId) {
+  /** (F3) What was asked for already has to be the same job still. */
+  async #start(line: Line, request: RemoteRequest, key: string): Promise<RemoteJob> {
+    const wasOut = this.#isOut;
+    this.#isOut = true;
+    let remote: RemoteJob;
+    try {
+      remote = await line.start(request);
+    } catch (error) {
+      // Where it was refused, it is not there.
+      if (!wasOut && !isLoss(error)) this.#isOut = false;
+      throw error;
+    }
+    if (this.#remoteId === undefined) {
+      this.#remoteId = remote.id;
+      const data: HandedOver = { handoff_id: key, job_id: remote.id };
+      this.#run.say('event.emit', JSON.stringify({ name: HANDED_OVER, data }));
+    } else if (remote.id !== this.#remoteId) {
       await remote.cancel('it was begun anew');
       throw new ArcpError('ABORTED', 'the other runtime knows the job no more');
     }
     return remote;
-  }
-
-  /** (F3) The terms of an earlier attempt, if it had come so far. */
-  async #told(key: string): Promise<Told | undefined> {
-    const { job, attempt } = this.#run;
-    if (attempt.number === 1) return undefined;
-    let told: Told | undefined;
-    for await (const record of recordsOf(this.#context.store, job.id)) {
-      if (record.type === 'agent.handoff') {
-        const payload = payloadOf(record) as Told;
-        if (payload.handoff_id === key) told = payload;
-      } else if (told !== undefined && record.type === 'metric') {
-        const metric = payloadOf(record) as Payload<'metric'>;
-        if (metric.dims?.['handoff_id'] === key && chargeIn(metric) !== undefined) this.#charged += 1;
-      } else if (told !== undefined && record.type === 'job.result_chunk') {
-        this.#nextChunk = (payloadOf(record) as Payload<'job.result_chunk'>).chunk_seq + 1;
-      }
-    }
-    // What was streamed is compared with nothing: it comes from the same log there.
-    if (this.#nextChunk > 0) this.#run.result.replayed();
-    return told;
   }
 
   async #tell(
@@ -208,37 +272,49 @@ class Handover {
   #request(agent: string, args: unknown, told: Told): RemoteRequest {
     const { id, origin } = this.#run.job;
     const { shared_memory_ref: shared } = told;
-    if (shared !== undefined && (typeof args !== 'object' || args === null || Array.isArray(args))) {
-      throw new ArcpError('INVALID_ARGUMENT', 'a context artifact goes with arguments that are an object');
-    }
     return {
       agent,
       arguments: shared === undefined ? args : { ...(args as object), shared_memory_ref: shared },
       leaseRequest: told.lease_request ?? {},
       profile: told.profile ?? {},
       maxRuntimeMs: told.max_runtime_ms,
+      trustLevel: told.trust_level ?? origin.trust,
+      handoffHops: told.handoff_hops ?? 1,
       idempotencyKey: `${id}/${told.handoff_id ?? ''}`,
       traceId: origin.traceId,
       priority: origin.priority,
     };
   }
 
-  /** Has happen here what happens there, up to its end. */
-  async #follow(remote: RemoteJob, line: Line, key: string, held: JobBudget): Promise<Terminal> {
-    const { signal } = this.#ctx;
+  /**
+   * Has happen here what happens there, up to its end.
+   *
+   * @param again whether it was asked for before, so that it may have been forgotten there
+   */
+  async #follow(
+    remote: RemoteJob,
+    line: Line,
+    key: string,
+    held: JobBudget,
+    again: boolean,
+  ): Promise<Terminal> {
+    const signal = this.#signal;
     const stop = (): void => {
-      const { code, message } = ArcpError.from(signal.reason);
       // (F4)
-      const goesOn = code === 'ABORTED' && this.#run.isRestartable;
-      void (goesOn ? line.close() : remote.cancel(message));
+      void (this.#goesOn ? line.close() : remote.cancel(ArcpError.from(signal.reason).message));
     };
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop);
     let index = 0;
     try {
       for await (const event of remote.events) {
-        if (isTerminal(event)) return event;
-        if (event.type === 'job.accepted') continue;
+        if (isTerminal(event)) {
+          // (F5) Of a job that is forgotten only its end is told.
+          if (index < this.#seen || (again && index === 0))
+            this.#countRest('the other runtime no longer keeps what it did there', key, held);
+          return event;
+        }
+        if (event.type === 'job.accepted' || event.type === 'workflow.complete') continue;
         index += 1;
         if (index <= this.#seen) continue;
         this.#seen = index;
@@ -256,16 +332,46 @@ class Handover {
     throw new ArcpError('UNAVAILABLE', 'the other runtime told no end of the job');
   }
 
+  /** (F5) */
+  #countRest(why: string, key: string, held: JobBudget): void {
+    const rest = [...held.remainders()].filter(([, left]) => left > 0n);
+    const amounts = rest.map(([currency, left]) => `${currency}:${formatAmount(left)}`).join(', ');
+    this.#context.logger.warn(
+      { job: this.#run.job.id, there: this.#remoteId, reason: why },
+      'handoff unseen',
+    );
+    if (!this.#run.isLive) {
+      for (const [currency, left] of rest) held.charge(currency, left);
+      return;
+    }
+    const spent = amounts === '' ? '' : `; what it could still spend counts as spent: ${amounts}`;
+    const attributes = {
+      handoff_id: key,
+      ...(this.#remoteId === undefined ? {} : { job_id: this.#remoteId }),
+    };
+    this.#run.say('log', JSON.stringify({ level: 'warn', message: `${why}${spent}`, attributes }));
+    for (const [currency, left] of rest) this.#charge(UNSEEN, left, currency, { handoff_id: key }, held);
+  }
+
   #happens(event: AnyEnvelope, key: string, held: JobBudget): void {
-    if (!this.#run.isLive) return;
+    if (!this.#run.isLive) {
+      // What this job can tell no more is spent all the same, also for those above it.
+      const charge = event.type === 'metric' ? chargeIn(event.payload) : undefined;
+      if (charge !== undefined && this.#run.job.isOver) held.charge(charge.currency, charge.amount);
+      return;
+    }
     this.#run.sawLife();
     switch (event.type) {
       case 'metric':
         this.#measured(event.payload, key, held);
         break;
       case 'job.result_chunk':
-        if (event.payload.chunk_seq < this.#nextChunk) break;
+        if (event.payload.chunk_seq < this.#nextChunk) {
+          if (!event.payload.more) this.#hasLastChunk = true;
+          break;
+        }
         this.#nextChunk = event.payload.chunk_seq + 1;
+        this.#hasLastChunk = !event.payload.more;
         this.#ctx.resultChunk(event.payload);
         break;
       case 'event.emit':
@@ -294,19 +400,30 @@ class Handover {
       this.#charged -= 1;
     } else {
       const { amount, currency } = charge;
-      const dims = { ...metric.dims, handoff_id: key };
-      const tell = (told: Payload<'metric'>): void => {
-        this.#run.say('metric', JSON.stringify(told.name === name ? { ...told, dims } : told));
-      };
-      spend(this.#run.job, this.#context.limits, name, amount, currency, tell, held);
+      this.#charge(name, amount, currency, { ...metric.dims, handoff_id: key }, held);
     }
+  }
+
+  #charge(
+    name: string,
+    amount: bigint,
+    currency: string,
+    dims: Readonly<Record<string, string>>,
+    held: JobBudget,
+  ): void {
+    const tell = (told: Payload<'metric'>): void => {
+      this.#run.say('metric', JSON.stringify(told.name === name ? { ...told, dims } : told));
+    };
+    spend(this.#run.job, this.#context.limits, name, amount, currency, tell, held);
   }
 
   /** This job ends as that one did. */
   async #end(terminal: Terminal, line: Line): Promise<unknown> {
     switch (terminal.type) {
       case 'job.completed': {
-        const { value, summary, result_ref: ref } = terminal.payload;
+        const { value, summary, result_ref: ref, result_id: streamed } = terminal.payload;
+        if (streamed !== undefined && !this.#hasLastChunk)
+          throw new ArcpError('DATA_LOSS', 'the other runtime no longer keeps the result of the job');
         if (summary !== undefined) this.#ctx.summarize(summary);
         if (ref !== undefined) {
           const result = this.#ctx.openResult({ as: 'artifact', mediaType: ref.media_type });
@@ -326,7 +443,10 @@ class Handover {
 }
 
 /** What the runtime notes in the log of a job for its own next life, and goes by there (L1, L4). */
-const NOTES: ReadonlySet<string> = new Set([TREE_SPENT, JOB_RESTARTED, CREDENTIAL_ROTATED]);
+const NOTES: ReadonlySet<string> = new Set([TREE_SPENT, JOB_RESTARTED, CREDENTIAL_ROTATED, HANDED_OVER]);
+
+/** The charge for what may have been spent unseen (F5). */
+const UNSEEN = 'cost.handoff.unseen';
 
 function isTerminal(event: AnyEnvelope): event is Terminal {
   return event.type === 'job.completed' || event.type === 'job.failed' || event.type === 'job.cancelled';
@@ -337,4 +457,9 @@ function isLoss(error: unknown): boolean {
   return (
     error instanceof ArcpError && ['UNAVAILABLE', 'RESUME_WINDOW_EXPIRED', 'DATA_LOSS'].includes(error.code)
   );
+}
+
+/** Whether the other runtime knows that the job ended, and how no more. */
+function isGone(error: unknown): boolean {
+  return error instanceof ArcpError && error.code === 'DATA_LOSS';
 }

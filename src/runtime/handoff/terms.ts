@@ -4,7 +4,10 @@ import { formatAmount, type Budget } from '../../protocol/cost-budget.js';
 import { ArcpError } from '../../protocol/errors.js';
 import { parseLeaseRequest, type LeaseBounds } from '../../protocol/lease.js';
 import { inheritBounds, leaseSubset } from '../../protocol/lease-subset.js';
+import type { WorkerProfile } from '../../protocol/worker-profile.js';
+import type { EngineContext } from '../engine-context.js';
 import type { Job } from '../job.js';
+import { TRUST, underCeiling } from '../trust.js';
 import type { Carrier, HandoffTarget } from './carrier.js';
 
 /** The runtime that is meant: by the name that the operator gave it, or by what it is. */
@@ -42,6 +45,29 @@ export function targetOf(carrier: Carrier | undefined, to: HandoffTo): HandoffTa
     );
   }
   return { ...found, kind: kind ?? found.kind };
+}
+
+/** Throws PERMISSION_DENIED for a job that has come through too many runtimes: two could hand it to each other without end. */
+export function checkHops(
+  hops: number | undefined,
+  { limits: { maxHandoffHops } }: Pick<EngineContext, 'limits'>,
+): void {
+  if (hops === undefined || hops <= maxHandoffHops) return;
+  const message = `the job was handed over from runtime to runtime ${maxHandoffHops} times already`;
+  throw new ArcpError('PERMISSION_DENIED', message, { details: { handoff_hops: hops } });
+}
+
+/**
+ * The profile that it has by its own level: what lifts it here for a while is this job's alone (`trust.ts`, T2, T3). Below
+ * it there may be as many levels there as there may be here.
+ */
+export function profileFor(
+  { depth, origin: { authority, trust } }: Job,
+  { limits }: Pick<EngineContext, 'limits'>,
+): WorkerProfile {
+  const profile = underCeiling(authority.profile, trust);
+  const levels = Math.min(limits.maxDelegationDepth, TRUST[trust].delegationDepth) - depth;
+  return { ...profile, max_spawn_depth: Math.max(0, Math.min(profile.max_spawn_depth, levels)) };
 }
 
 /**

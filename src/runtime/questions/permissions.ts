@@ -15,7 +15,7 @@ import { ArcpError } from '../../protocol/errors.js';
 import type { Payload } from '../../protocol/messages.js';
 import { BUDGET_PERMISSION } from '../../protocol/payloads/permissions.js';
 import { parseTimestamp } from '../../protocol/timestamp.js';
-import { elevationTo, type TrustLevel } from '../../protocol/trust-level.js';
+import { elevationTo, lowerTrust, type TrustLevel } from '../../protocol/trust-level.js';
 import { TRUST } from '../trust.js';
 import { COST_REMAINING, costMetric } from '../cost-metric.js';
 import type { EngineContext } from '../engine-context.js';
@@ -33,9 +33,9 @@ const DEFAULT_LEASE_SECONDS = 3_600;
 
 /** Throws PERMISSION_DENIED for who may not grant it (P1). */
 export function refuseGrant(permission: string, job: Job, principal: string, trust: TrustLevel): void {
-  const { approves, grantsItself } = TRUST[trust];
-  if (approves) return;
+  if (TRUST[trust].approves) return;
   const isOwn = job.origin.principal === principal;
+  const { grantsItself } = TRUST[lowerTrust(trust, job.origin.trust)];
   if (isOwn && grantsItself && elevationTo(permission) === undefined) return;
   const message = `who is ${trust} cannot grant ${permission}: somebody privileged must`;
   throw new ArcpError('PERMISSION_DENIED', message, { details: { trust_level: trust } });
