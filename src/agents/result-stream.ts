@@ -15,6 +15,9 @@ export interface ChunkSink {
   flushed(): Promise<void>;
 }
 
+/** Characters of data that are sent before the store must have them. */
+const FLUSH_AT = 4_194_304;
+
 type Done = (error?: Error | null) => void;
 
 export class ChunkedResult extends Writable implements ResultStream {
@@ -87,14 +90,21 @@ export class ChunkedResult extends Writable implements ResultStream {
   }
 
   #emit(produce: () => Iterable<ResultChunk>, done: Done): void {
-    try {
-      for (const chunk of produce()) this.#sink.chunk(chunk);
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
-      return;
-    }
-    this.#sink.flushed().then(() => {
+    this.#send(produce).then(() => {
       done();
     }, done);
+  }
+
+  /** So much at a time that what was written without a pause does not pile up before the store. */
+  async #send(produce: () => Iterable<ResultChunk>): Promise<void> {
+    let unsaved = 0;
+    for (const chunk of produce()) {
+      this.#sink.chunk(chunk);
+      unsaved += chunk.data.length;
+      if (unsaved < FLUSH_AT) continue;
+      unsaved = 0;
+      await this.#sink.flushed();
+    }
+    await this.#sink.flushed();
   }
 }

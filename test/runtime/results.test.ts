@@ -65,6 +65,19 @@ describe('ctx.openResult', () => {
     expect(Buffer.from(assembled(chunks)).equals(bytes)).toBe(true);
   });
 
+  it('takes more at once than may wait for the store, whoever does not wait for room (L7)', async () => {
+    const bytes = Buffer.alloc(20 * 1_048_576, 'a');
+    const written = await run(
+      (ctx) => {
+        const stream = ctx.openResult({ chunkBytes: 262_144 });
+        for (let at = 0; at < bytes.length; at += 262_144) stream.write(bytes.subarray(at, at + 262_144));
+        stream.end();
+      },
+      { maxPendingBytes: 8 * 1_048_576 },
+    );
+    expect(written.terminal.payload).toMatchObject({ result_size: bytes.length });
+  });
+
   it('may be empty: one final chunk of nothing', async () => {
     const { terminal, chunks } = await run((ctx) => void ctx.openResult().end());
     expect(terminal).toMatchObject({ type: 'job.completed', payload: { result_size: 0 } });
