@@ -8,8 +8,12 @@ import { Alerts } from './fleet/alerts/alerts.js';
 import { sendAlert } from './fleet/alerts/send.js';
 import { commandAgent } from './fleet/commands/command-agent.js';
 import { DEFAULT_FLEET_LIMITS } from './fleet/limits.js';
+import { controlAgent } from './fleet/manager/control-agent.js';
+import { LiveRuns } from './fleet/manager/live-runs.js';
 import { runAgent } from './fleet/manager/run-agent.js';
+import { showAgent } from './fleet/manager/show-agent.js';
 import { verdictAgent } from './fleet/manager/verdict-agent.js';
+import { localPool } from './fleet/manager/worker-pool.js';
 import { evaluateInThread, type Evaluate } from './fleet/scoring/evaluate.js';
 import type { AttachPipes } from './fleet/hosts/worker-link.js';
 import { evidenceFolder } from './fleet/scoring/evidence.js';
@@ -55,7 +59,7 @@ export function attachPipes(runtime: Runtime): AttachPipes {
 }
 
 /**
- * Registers the agents `fleet.run`, `fleet.verdict` and `command`. Call it before `recover` and `listen`.
+ * Registers the agents `fleet.run`, `fleet.control`, `fleet.show`, `fleet.verdict` and `command`. Call it before `recover` and `listen`.
  *
  * Whoever may start jobs in this runtime can run commands on this machine then.
  */
@@ -85,6 +89,7 @@ export async function hostFleet(runtime: Runtime, options: FleetOptions): Promis
     send: (alert, channel) => sendAlert(alert, channel, sending),
     logger: runtime.logger,
   });
+  const live = new LiveRuns();
   runtime.register(commandAgent({ clock, env, evidence }));
   runtime.register(verdictAgent);
   runtime.register(
@@ -99,8 +104,12 @@ export async function hostFleet(runtime: Runtime, options: FleetOptions): Promis
       evaluate: options.evaluate ?? evaluateInThread(DEFAULT_FLEET_LIMITS.maxEvaluationMs, clock),
       evidence,
       alerts,
+      pool: localPool,
+      live,
     }),
   );
+  runtime.register(controlAgent({ store, live }));
+  runtime.register(showAgent({ store, live }));
   return {
     close: () => {
       alerts.close();

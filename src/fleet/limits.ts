@@ -99,6 +99,30 @@ export const FLEET_LIMITS = {
     unit: 'count',
     meaning: 'Characters of an alert’s summary (PagerDuty’s bound).',
   },
+  viewIntervalMs: {
+    default: 1_000,
+    unit: 'ms',
+    meaning: 'How often at most what is shown of a run is written; whoever asks sees what is true now.',
+  },
+  maxShownTasks: { default: 100, unit: 'count', meaning: 'Running tasks that the status of a run names.' },
+  maxShownFailures: { default: 20, unit: 'count', meaning: 'Failed tasks that the status of a run names.' },
+  maxShownWorkers: { default: 200, unit: 'count', meaning: 'Workers that the status of a run names.' },
+  maxKeptRuns: {
+    default: 1_000,
+    unit: 'count',
+    meaning: 'Runs that can be listed; of more the oldest that have ended are forgotten.',
+  },
+  maxAnswerBytes: { default: 524_288, unit: 'bytes', meaning: 'Tasks that are told of in one answer.' },
+  heartbeatIntervalMs: {
+    default: 10_000,
+    unit: 'ms',
+    meaning: 'How often at most a run tells of the heartbeats of a task.',
+  },
+  maxTaskEvents: {
+    default: 10_000,
+    unit: 'count',
+    meaning: 'Events of one attempt that a run tells of; the job’s own log has all.',
+  },
   maxNotesLength: { default: 2_000, unit: 'count', meaning: 'Characters of the notes of a score.' },
 } as const satisfies Record<string, LimitRule>;
 

@@ -5,33 +5,41 @@
  *      it did is not done twice. So are the jobs that judge the work.
  * (N2) Signs of life are the job's own events. A worker that gives none for `leaseMs` has lost the task: its job is
  *      stopped, and the attempt is stale. A job that waits for a person is not silent.
+ *      A manager that is started again hears the job from its beginning, and tells what it had not told yet.
  * (N3) Work that has ended is judged before anything is said of it: completed is what its scorer does not fail.
  */
 import type { ChildJob, ChildOutcome, JobContext } from '../../agents/agent.js';
 import type { Timer } from '../../clock.js';
 import { ArcpError } from '../../protocol/errors.js';
-import type { FleetWorkerEventPayload } from '../../protocol/fleet/index.js';
+import type { FleetWorkerSpec } from '../../protocol/fleet/index.js';
 import type { MessageType, Payload } from '../../protocol/messages.js';
 import { isJsonObject } from '../../protocol/scalars.js';
+import type { ObservedEvent } from '../../runtime/observe-job.js';
 import { missingVariables } from '../commands/environment.js';
 import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import type { WorkOutcome } from '../scoring/receipt.js';
 import { fail, type Verdict } from '../scoring/verdict.js';
 import { COMMAND_AGENT } from '../spec/task-rules.js';
-import { workerEventOf } from '../states/worker-events.js';
 import { openInWorkspace } from '../workspace/workspace-file.js';
+import { AttemptTeller } from './attempt-teller.js';
 import { judge } from './judging.js';
 import type { Ledger, TaskRecord } from './ledger.js';
 import type { FleetPorts } from './ports.js';
 import type { RunPlan } from './run-arguments.js';
+import { costOf, spendMetric, type Spending } from './spending.js';
 import { orderOf } from './task-order.js';
 import type { TaskTerms } from './task-terms.js';
 
-export interface AttemptContext {
+export interface RunContext {
   readonly ctx: JobContext;
   readonly ledger: Ledger;
   readonly plan: RunPlan;
   readonly ports: FleetPorts;
+}
+
+export interface AttemptContext extends RunContext {
+  /** Aborted when the attempt, or all of the run, is to stop. */
+  readonly signal: AbortSignal;
 }
 
 export interface Done {
@@ -42,6 +50,8 @@ export interface Done {
   readonly cause?: 'stale' | 'budget' | undefined;
   /** Of what is stale: when it last gave a sign, in milliseconds since 1970. */
   readonly lastSign?: number;
+  /** What its job spent, by currency. */
+  readonly cost?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Events by which a job says that it waits for a person. */
@@ -57,43 +67,62 @@ const TRANSPORT: ReadonlySet<string> = new Set(['ABORTED', 'UNAVAILABLE', 'HEART
 export class Attempt {
   readonly #context: AttemptContext;
   readonly #record: TaskRecord;
+  readonly #worker: FleetWorkerSpec;
   readonly #terms: TaskTerms;
   readonly #number: number;
+  readonly #stop = new AbortController();
+  readonly #cost: Spending = new Map();
+  readonly #teller: AttemptTeller;
   /** When the job last gave a sign of life. */
   #lastSign: number;
   #waitsForPerson = false;
   #lease: Timer | undefined;
   #isStale = false;
 
-  constructor(context: AttemptContext, record: TaskRecord, terms: TaskTerms) {
-    this.#context = context;
+  constructor(context: RunContext, record: TaskRecord, worker: FleetWorkerSpec, terms: TaskTerms) {
+    this.#context = { ...context, signal: this.#stop.signal };
     this.#record = record;
+    this.#worker = worker;
     this.#terms = terms;
     this.#number = record.state.attempt;
     this.#lastSign = context.ports.clock.now();
+    this.#teller = new AttemptTeller(context, record);
+  }
+
+  /** An operator wants it to stop. */
+  interrupt(): void {
+    this.#stop.abort(new ArcpError('CANCELLED', 'an operator has interrupted it'));
   }
 
   /** @param worked is told when the worker is free again: a verdict may take longer. Never rejects for the work's sake. */
   async run(worked: () => void): Promise<Done> {
     const { ctx } = this.#context;
+    const stop = (): void => {
+      this.#stop.abort(ctx.signal.reason);
+    };
+    ctx.signal.addEventListener('abort', stop);
+    if (ctx.signal.aborted) stop();
+    try {
+      return { ...(await this.#run(worked)), cost: costOf(this.#cost) };
+    } finally {
+      ctx.signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async #run(worked: () => void): Promise<Done> {
+    const { signal } = this.#context;
     const fault = await this.#unmet();
     if (fault !== undefined) return failed(fault);
     let child: ChildJob;
     try {
       child = await this.#begin();
     } catch (error) {
-      if (ctx.signal.aborted) return cancelled();
+      if (signal.aborted) return cancelled();
       const { code, message, retryable } = ArcpError.from(error);
       return failed(`${code}: ${message}`, { transport: true, recoverable: retryable });
     }
-    const stop = (): void => {
-      child.cancel('the run is being stopped');
-    };
-    ctx.signal.addEventListener('abort', stop);
-    if (ctx.signal.aborted) stop();
     const watch = this.#watch(child);
     const ended = await child.outcome;
-    ctx.signal.removeEventListener('abort', stop);
     await watch.end();
     worked();
     return await this.#judged(this.#outcomeOf(ended));
@@ -115,11 +144,12 @@ export class Attempt {
 
   /** (N1) */
   async #begin(): Promise<ChildJob> {
-    const { ctx, ledger, plan } = this.#context;
+    const { ctx, ledger, plan, ports, signal } = this.#context;
     const { spec, state } = this.#record;
     const { lease, profile, workspace = '', folder, limitMs } = this.#terms;
     const named = spec.metadata['agent'];
-    const agent = typeof named === 'string' ? named : (plan.options.agent ?? COMMAND_AGENT);
+    const wanted = typeof named === 'string' ? named : (plan.options.agent ?? COMMAND_AGENT);
+    const agent = await ports.pool.agentOn(this.#worker, wanted, signal);
     const place = {
       run_id: ledger.runId,
       worker_id: state.worker ?? '',
@@ -130,25 +160,25 @@ export class Attempt {
     const child = await ctx.delegate(agent, {
       key: `${spec.id}/${this.#number}`,
       again: false,
+      signal,
       task: spec.name,
       arguments: orderOf(spec, place),
       leaseRequest: lease,
       profile,
       ...(limitMs === undefined ? {} : { maxRuntimeMs: limitMs }),
     });
-    this.#tell({ state: 'starting' }, child.jobId);
+    this.#teller.starting(child.jobId);
     return child;
   }
 
   /** Tells of the task what its job tells, from the job's first event on. */
   #watch(child: ChildJob): { readonly end: () => Promise<void> } {
     const { observe, store } = this.#context.ports;
-    let waiting:
-      { readonly seq: number; readonly type: MessageType; readonly payload: unknown }[] | undefined = [];
+    let waiting: ObservedEvent[] | undefined = [];
     let stop = (): void => undefined;
     try {
       stop = observe(child.jobId, (event) => {
-        if (waiting === undefined) this.#heard(event.type, event.payload);
+        if (waiting === undefined) this.#heard(event);
         else waiting.push(event);
       });
     } catch {
@@ -159,14 +189,14 @@ export class Attempt {
       let seen = 0;
       for (;;) {
         const page = await store.read(child.jobId, seen, 500);
-        for (const { type, body } of page) {
+        for (const { seq, type, body } of page) {
           const { payload } = JSON.parse(`{${body}`) as { readonly payload: unknown };
-          this.#heard(type as MessageType, payload);
+          this.#heard({ seq, type: type as MessageType, payload });
         }
         seen += page.length;
         if (page.length < 500) break;
       }
-      for (const event of waiting ?? []) if (event.seq > seen) this.#heard(event.type, event.payload);
+      for (const event of waiting ?? []) if (event.seq > seen) this.#heard(event);
       waiting = undefined;
     };
     const told = past();
@@ -180,26 +210,13 @@ export class Attempt {
     };
   }
 
-  #heard(type: MessageType, payload: unknown): void {
+  #heard(event: ObservedEvent): void {
+    const { type, payload } = event;
     this.#lastSign = this.#context.ports.clock.now();
     const isBlocked = type === 'job.heartbeat' && (payload as Payload<'job.heartbeat'>).state === 'blocked';
     this.#waitsForPerson = isBlocked || ASKS.has(type);
-    const event = workerEventOf(type, payload as never);
-    if (event === undefined || !LIVE.has(event.state)) return;
-    if (event.state === this.#record.state.status) return;
-    if (event.state === 'artifact' && this.#isKnown(event)) return;
-    this.#tell(event);
-  }
-
-  /** A manager that was started again hears of what it knows. */
-  #isKnown({ path, checksum }: Extract<FleetWorkerEventPayload, { state: 'artifact' }>): boolean {
-    return this.#record.artifacts.some((known) => known.path === path && known.checksum === checksum);
-  }
-
-  #tell(event: FleetWorkerEventPayload, jobId?: string): void {
-    const worker = this.#record.state.worker ?? '';
-    const actor = { kind: 'worker', worker, attempt: this.#number } as const;
-    this.#context.ledger.task(this.#record, event, actor, jobId === undefined ? {} : { job_id: jobId });
+    if (type === 'metric') spendMetric(this.#cost, payload as Payload<'metric'>);
+    this.#teller.heard(event);
   }
 
   /** (N2) */
@@ -227,11 +244,11 @@ export class Attempt {
           recoverable: false,
         };
       case 'cancelled':
-        return cancelled(this.#context.ctx.signal.aborted ? 'operator' : 'client');
+        return cancelled(this.#context.signal.aborted ? 'operator' : 'client');
       case 'failed': {
         const { code, message, retryable } = ended;
         const reason = `${code}: ${message}`;
-        if (this.#context.ctx.signal.aborted) return cancelled();
+        if (this.#context.signal.aborted) return cancelled();
         if (code === 'HEARTBEAT_LOST') return this.#stale(reason);
         if (code === 'TIMEOUT') {
           const cause = this.#terms.isBudgetLimit ? 'budget' : undefined;
@@ -256,7 +273,7 @@ export class Attempt {
     if (workspace === undefined) return done;
     const key = `${this.#record.spec.id}/${this.#number}`;
     const verdict = await judge(this.#context, this.#record.spec, this.#terms, key, outcome);
-    if (this.#context.ctx.signal.aborted) return cancelled();
+    if (this.#context.signal.aborted) return cancelled();
     if (verdict === undefined || outcome.kind === 'failed') return { ...done, verdict };
     const whole = verdict.result === 'fail' ? verdict : this.#withArtifacts(verdict);
     const { result, failureKind } = whole;
@@ -271,9 +288,6 @@ export class Attempt {
     return fail('task', `there is no ${missing.join(', ')} among its artifacts`, verdict.evidence);
   }
 }
-
-/** What a task's job may say of it; how it ended is said once it is judged. */
-const LIVE: ReadonlySet<string> = new Set(['running', 'model_wait', 'running_tool', 'artifact']);
 
 function failed(
   reason: string,

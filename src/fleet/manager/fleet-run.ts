@@ -6,61 +6,60 @@
  *      that had been leased goes on as that attempt.
  * (M2) Each task ends once, with one receipt, whatever ends it: its work, its time, its operator, or that no worker fits.
  * (M3) Tasks that write the same places never run together; nothing beyond the caps runs at all (L7).
+ * (M4) What an operator tells the run is a step by the same tables, told like any other before it is answered.
  */
-import type { JobContext, Json } from '../../agents/agent.js';
+import { join } from 'node:path';
+import type { JobContext } from '../../agents/agent.js';
 import type { Timer } from '../../clock.js';
 import { ArcpError } from '../../protocol/errors.js';
 import {
   DEFAULT_RETRY_POLICY,
   DEFAULT_SECURITY_POLICY,
-  type FleetAlertEventClass,
-  type FleetReceipt,
+  type FleetInboxEntry,
   type FleetWorkerEventPayload,
-  type FleetWorkerStatus,
 } from '../../protocol/fleet/index.js';
+import { DEFAULT_FLEET_LIMITS } from '../limits.js';
+import { Inbox } from '../scheduling/inbox.js';
 import { compareInbox } from '../scheduling/inbox-order.js';
-import { choose, classOf, hostKey, isLasting, misfit, type Candidate } from '../scheduling/placement.js';
+import { choose, isLasting, kindOf, misfit, type Candidate } from '../scheduling/placement.js';
 import { mayRetry, retryDelay } from '../scheduling/retry.js';
 import { overlap, type WriteSet } from '../scheduling/writers.js';
 import { lastEventOf, receiptOf } from '../scoring/receipt.js';
-import { endingOf } from '../states/run-state.js';
+import { endingOf, isEnded } from '../states/run-state.js';
 import type { Actor } from '../states/task-state.js';
-import {
-  signalWorker,
-  UNKNOWN_WORKER,
-  workerStatus,
-  type WorkerCondition,
-  type WorkerSignal,
-} from '../states/worker-state.js';
 import { effectiveTrust } from '../trust/effective-trust.js';
+import { forgetViews } from '../views/view-reader.js';
+import { ViewWriter } from '../views/view-writer.js';
 import { Attempt, cancelled, type Done } from './attempt.js';
-import { Ledger, WORKER_EVENT, type TaskRecord } from './ledger.js';
-import type { FleetPorts } from './ports.js';
 import { hashed } from './hashing.js';
+import { Ledger, type TaskRecord } from './ledger.js';
+import { viewedRun } from './ledger-views.js';
+import type { LiveRun } from './live-runs.js';
+import type { FleetPorts } from './ports.js';
+import { Roster } from './roster.js';
+import { RunAlerts } from './run-alerts.js';
 import type { RunPlan } from './run-arguments.js';
-import { countsOf, summaryOf, type RunSummary } from './summary.js';
+import type { RunCommand } from './run-command.js';
+import { summaryOf, type RunSummary } from './summary.js';
 import { authorityOn, taskTerms, writeSet, Workspaces } from './task-terms.js';
-import { join } from 'node:path';
 
-interface Running {
-  readonly worker: Candidate;
-  readonly writes: WriteSet;
-}
-
-export class FleetRun {
+export class FleetRun implements LiveRun {
   readonly #ctx: JobContext;
   readonly #plan: RunPlan;
   readonly #ports: FleetPorts;
   readonly #ledger: Ledger;
-  readonly #workers: ReadonlyMap<string, Candidate>;
-  readonly #conditions = new Map<string, WorkerCondition>();
-  /** By priority and age; of those that wait for their backoff too. */
-  readonly #inbox: TaskRecord[] = [];
-  /** Attempts that hold a worker. */
-  readonly #running = new Map<TaskRecord, Running>();
-  /** Attempts that are not over: those, and work that waits for its verdict. */
+  readonly #roster: Roster;
+  readonly #alerts: RunAlerts;
+  readonly #views: ViewWriter;
+  readonly #inbox: Inbox<TaskRecord>;
+  readonly #entries = new Map<TaskRecord, FleetInboxEntry>();
+  readonly #kinds = new Map<TaskRecord, string>();
+  /** Attempts that are not over: those that hold a worker, and work that waits for its verdict. */
   readonly #open = new Set<TaskRecord>();
+  readonly #attempts = new Map<TaskRecord, Attempt>();
+  readonly #failures: TaskRecord[] = [];
   #workspaces = new Workspaces('/');
+  #phase: 'beginning' | 'going_on' | 'over' = 'beginning';
   #wake: (() => void) | undefined;
   #woken = false;
   #fault: unknown;
@@ -69,11 +68,40 @@ export class FleetRun {
     this.#ctx = ctx;
     this.#plan = plan;
     this.#ports = ports;
-    this.#ledger = new Ledger(ctx, plan.spec.tasks, () => ports.clock.now());
+    const now = (): number => ports.clock.now();
+    this.#ledger = new Ledger(ctx, plan.spec.tasks, now);
     const policy = plan.spec.security_policy ?? DEFAULT_SECURITY_POLICY;
-    this.#workers = new Map(
-      plan.workers.map((spec) => [spec.id, { spec, trust: effectiveTrust(spec, policy, true).level }]),
-    );
+    const workers = plan.workers.map((spec) => ({ spec, trust: effectiveTrust(spec, policy, true).level }));
+    this.#roster = new Roster(workers, this.#ledger);
+    this.#inbox = new Inbox<TaskRecord>({
+      kindOf: (record) => this.#kindOf(record),
+      compare: (a, b) => compareInbox(this.#entryOf(a), this.#entryOf(b)),
+    });
+    this.#alerts = new RunAlerts({
+      ctx,
+      spec: plan.spec,
+      alerts: ports.alerts,
+      now,
+      escalated: (record, channel) => {
+        this.#step(record, { state: 'escalated', channel });
+      },
+    });
+    const viewed = viewedRun({
+      ledger: this.#ledger,
+      roster: this.#roster,
+      name: plan.spec.name,
+      principal: ctx.principal,
+      open: this.#open,
+      failures: this.#failures,
+      now,
+    });
+    this.#views = new ViewWriter(viewed, ports.store, ports.clock, (error) => {
+      ctx.log('error', `how the run stands cannot be kept: ${ArcpError.from(error).message}`);
+    });
+  }
+
+  get principal(): string {
+    return this.#ctx.principal;
   }
 
   /** Resolves with the run's summary; rejects with the reason where the run is stopped. */
@@ -82,67 +110,81 @@ export class FleetRun {
     const wake = (): void => {
       this.#changed();
     };
+    const leave = this.#ports.live.add(this.#ledger.runId, this);
     signal.addEventListener('abort', wake);
-    await this.#begin();
-    for (;;) {
-      if (this.#fault !== undefined) throw ArcpError.from(this.#fault);
-      if (signal.aborted && !isStop(signal.reason)) throw signal.reason;
-      if (signal.aborted) await this.#cancelWaiting();
-      else this.#fill();
-      if (this.#inbox.length === 0 && this.#open.size === 0) break;
-      await this.#change();
+    try {
+      await this.#begin();
+      for (;;) {
+        if (this.#fault !== undefined) throw ArcpError.from(this.#fault);
+        if (signal.aborted && !isStop(signal.reason)) throw signal.reason;
+        if (signal.aborted) await this.#cancelWaiting();
+        else this.#fill();
+        if (this.#inbox.size === 0 && this.#open.size === 0) break;
+        await this.#change();
+      }
+      return await this.#end();
+    } finally {
+      this.#phase = 'over';
+      signal.removeEventListener('abort', wake);
+      await this.#views.flush();
+      leave();
     }
-    signal.removeEventListener('abort', wake);
-    return await this.#end();
   }
 
   async #begin(): Promise<void> {
     const { spec } = this.#plan;
-    if (this.#ctx.attempt > 1) await this.#ledger.restore(this.#ports.store);
+    const { store, base } = this.#ports;
+    if (this.#ctx.attempt > 1) await this.#ledger.restore(store);
     if (this.#ledger.status === 'pending') {
-      this.#ledger.run('enqueue', this.#ports.base);
+      this.#ledger.run('enqueue', base);
       await this.#ledger.committed();
+      await forgetViews(store, DEFAULT_FLEET_LIMITS.maxKeptRuns - 1);
     }
-    this.#workspaces = new Workspaces(this.#ledger.base ?? this.#ports.base);
+    this.#workspaces = new Workspaces(this.#ledger.base ?? base);
     await this.#workspaces.find(spec.tasks);
-    for (const id of this.#workers.keys()) this.#signal(id, 'connected');
-    const channels = [spec.alert_policy, ...spec.tasks.map((task) => task.alert_policy)].flatMap(
-      (policy) => policy?.channels ?? [],
-    );
-    if (channels.length > 0) await this.#ports.alerts.recover(this.#ledger.runId, channels);
+    this.#roster.open();
+    await this.#alerts.recover();
     for (const record of this.#ledger.tasks.values()) this.#takeUp(record);
+    await this.#views.open();
+    this.#ledger.onChange = (record) => {
+      this.#views.mark(record?.index);
+    };
+    this.#phase = 'going_on';
   }
 
   /** (M1) */
   #takeUp(record: TaskRecord): void {
     const { status, settled, worker: workerId } = record.state;
+    if (settled && status === 'failed') this.#failed(record);
     if (settled) return;
     if (status === 'queued' || status === 'restarted') {
       this.#enqueue(record);
       return;
     }
-    const worker = this.#workers.get(workerId ?? '');
+    const worker = this.#roster.workers.get(workerId ?? '');
     if (worker === undefined) throw new ArcpError('DATA_LOSS', 'the run has a worker that its spec has not');
     const writes = this.#writes(record, worker);
-    this.#hold(record, { worker, writes });
+    this.#hold(record, worker, writes);
     if (status === 'stale' || status === 'interrupted' || status === 'failed') {
       // The attempt is over; what follows from that was not told any more.
       const outcome = { kind: 'failed', reason: 'the attempt was lost', transport: true } as const;
-      this.#free(record);
-      this.#follow(record, this.#conclude(record, { outcome, verdict: undefined, recoverable: true }));
+      const lost = { outcome, verdict: undefined, recoverable: true };
+      this.#roster.free(record);
+      this.#follow(record, this.#conclude(record, status === 'interrupted' ? cancelled() : lost));
       return;
     }
     this.#follow(record, this.#attempt(record));
   }
 
   #enqueue(record: TaskRecord): void {
-    const entry = this.#entryOf(record);
-    const at = this.#inbox.findIndex((other) => compareInbox(entry, this.#entryOf(other)) < 0);
-    this.#inbox.splice(at === -1 ? this.#inbox.length : at, 0, record);
+    this.#inbox.add(record, record.notBefore, this.#ports.clock.now());
   }
 
-  #entryOf({ spec, priority, state }: TaskRecord) {
-    return {
+  #entryOf(record: TaskRecord): FleetInboxEntry {
+    const known = this.#entries.get(record);
+    if (known !== undefined) return known;
+    const { spec, priority, state } = record;
+    const entry = {
       run_id: this.#ledger.runId,
       task_id: spec.id,
       priority,
@@ -150,65 +192,62 @@ export class FleetRun {
       lease_deadline: null,
       attempts: state.attempt,
     };
+    this.#entries.set(record, entry);
+    return entry;
   }
 
-  /** Leases whatever can be leased now. */
-  #fill(): void {
-    const now = this.#ports.clock.now();
-    const { caps } = this.#plan;
-    for (let at = 0; at < this.#inbox.length && this.#running.size < caps.perRun;) {
-      const record = this.#inbox[at];
-      if (record === undefined) break;
-      const taken = record.notBefore <= now && this.#place(record);
-      if (taken) this.#inbox.splice(at, 1);
-      else at += 1;
-    }
+  #kindOf(record: TaskRecord): string {
+    const known = this.#kinds.get(record);
+    if (known !== undefined) return known;
+    const kind = kindOf(record.spec);
+    this.#kinds.set(record, kind);
+    return kind;
   }
+
+  /** Leases whatever can be leased now (M3). */
+  #fill(): void {
+    if (this.#ledger.status === 'paused') return;
+    const { caps } = this.#plan;
+    const { load, lasting } = this.#roster;
+    const more = (): boolean =>
+      load.run < caps.perRun && (this.#roster.hasRoom || lasting.length === 0 || this.#hasMisfits);
+    this.#inbox.offer(this.#ports.clock.now(), more, (record) => this.#place(record));
+    this.#hasMisfits = false;
+  }
+
+  /** Whether there may be tasks that no worker will ever fit: those are looked for once, and when workers leave. */
+  #hasMisfits = true;
 
   /** Whether the task is not to wait any longer. */
   #place(record: TaskRecord): boolean {
-    const load = this.#load();
     const { caps } = this.#plan;
-    const candidates = [...this.#workers.values()];
-    const worker = choose(record.spec, candidates, load, caps);
+    const { load, takers, lasting, held } = this.#roster;
+    const worker = choose(record.spec, takers, load, caps);
     if (worker !== undefined) {
       const writes = this.#writes(record, worker);
-      for (const other of this.#running.values()) if (overlap(writes, other.writes)) return false;
-      this.#hold(record, { worker, writes });
+      for (const other of held.values()) if (overlap(writes, other.writes)) return false;
+      this.#hold(record, worker, writes);
       this.#follow(record, this.#lease(record, worker));
       return true;
     }
-    const reasons = candidates.map((candidate) => misfit(record.spec, candidate, load, caps));
+    const reasons = lasting.map((candidate) => misfit(record.spec, candidate, load, caps));
     if (!reasons.every((reason) => reason !== undefined && isLasting(reason))) return false;
-    const outcome = {
-      kind: 'failed',
-      reason: `no worker fits: ${[...new Set(reasons)].join(', ')}`,
-      transport: true,
-    } as const;
+    const why = reasons.length === 0 ? 'all are retired' : [...new Set(reasons)].join(', ');
+    const outcome = { kind: 'failed', reason: `no worker fits: ${why}`, transport: true } as const;
     this.#open.add(record);
     this.#follow(record, this.#conclude(record, { outcome, verdict: undefined, recoverable: false }));
     return true;
-  }
-
-  #load() {
-    const byWorker = new Map<string, number>();
-    const byHost = new Map<string, number>();
-    const byClass = new Map<string, number>();
-    const add = (counts: Map<string, number>, key: string): void => {
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    };
-    for (const [{ spec }, { worker }] of this.#running) {
-      add(byWorker, worker.spec.id);
-      add(byHost, hostKey(worker.spec.host));
-      add(byClass, classOf(spec));
-    }
-    return { run: this.#running.size, byWorker, byHost, byClass };
   }
 
   #writes({ spec }: TaskRecord, { spec: worker }: Candidate): WriteSet {
     const workspace = this.#workspaces.of(spec);
     if (workspace === undefined) return [];
     return writeSet(spec, authorityOn(this.#plan, spec, worker), workspace);
+  }
+
+  #hold(record: TaskRecord, worker: Candidate, writes: WriteSet): void {
+    this.#roster.hold(record, { worker, writes });
+    this.#open.add(record);
   }
 
   /** Attempts are followed to their ends, and none of them is nobody's. */
@@ -219,8 +258,11 @@ export class FleetRun {
         this.#fault ??= error;
       })
       .finally(() => {
-        this.#free(record);
+        this.#roster.free(record);
+        this.#attempts.delete(record);
         this.#open.delete(record);
+        if (record.state.status === 'restarted') this.#enqueue(record);
+        this.#views.mark(undefined);
         this.#changed();
       });
   }
@@ -240,16 +282,20 @@ export class FleetRun {
   }
 
   async #attempt(record: TaskRecord): Promise<void> {
-    const worker = this.#running.get(record)?.worker;
+    const worker = this.#roster.held.get(record)?.worker;
     if (worker === undefined) throw new Error('an attempt without a worker');
+    const { attempt: number } = record.state;
     const authority = authorityOn(this.#plan, record.spec, worker.spec);
     const folder = join(this.#ports.folder, 'runs', this.#ledger.runId);
     const context = { ctx: this.#ctx, ledger: this.#ledger, plan: this.#plan, ports: this.#ports };
     let done: Done;
     try {
       const terms = await taskTerms(record.spec, authority, this.#workspaces.of(record.spec), folder);
-      done = await new Attempt(context, record, terms).run(() => {
-        this.#free(record);
+      const attempt = new Attempt(context, record, worker.spec, terms);
+      this.#attempts.set(record, attempt);
+      if (record.state.status === 'interrupted' || record.state.attempt !== number) attempt.interrupt();
+      done = await attempt.run(() => {
+        this.#roster.free(record);
         this.#changed();
       });
     } catch (error) {
@@ -263,32 +309,36 @@ export class FleetRun {
     // What a runtime that is closing did to the attempt is for its next life to find out (M1).
     const { signal } = this.#ctx;
     if (signal.aborted && !isStop(signal.reason)) throw signal.reason;
-    await this.#conclude(record, done);
+    // Where an operator had it restarted meanwhile, nothing more is said of this attempt.
+    if (record.state.status !== 'restarted') await this.#conclude(record, done);
   }
 
   /** Another attempt, or the task's end (M2). */
-  async #conclude(record: TaskRecord, done: Done): Promise<void> {
-    const { spec, state } = record;
-    const { outcome, verdict, recoverable, cause } = done;
-    const workerId = state.worker;
+  async #conclude(record: TaskRecord, ended: Done): Promise<void> {
+    const { spec } = record;
+    const before = record.state.status;
+    /** An operator may speak while this waits. */
+    const isRestarted = (): boolean => before !== 'restarted' && record.state.status === 'restarted';
+    const asItIs = (): Done => (record.state.status === 'interrupted' ? cancelled() : ended);
+    const { recoverable, cause, cost, lastSign } = asItIs();
+    const workerId = record.state.worker;
     if (cause === 'stale') {
-      const at =
-        done.lastSign === undefined ? {} : { last_heartbeat_at: new Date(done.lastSign).toISOString() };
-      if (workerId !== undefined) this.#signal(workerId, 'stale');
+      const at = lastSign === undefined ? {} : { last_heartbeat_at: new Date(lastSign).toISOString() };
+      if (workerId !== undefined) this.#roster.signal(workerId, 'stale');
       this.#step(record, { state: 'stale', ...at });
       await this.#ledger.committed();
-      await this.#alert('stale', record, reasonOf(done), done.lastSign);
+      await this.#alerts.raise('stale', record, reasonOf(ended), lastSign);
+      if (isRestarted()) return;
     }
     const policy = spec.retry_policy ?? DEFAULT_RETRY_POLICY;
-    const attempts = state.attempt - state.forgiven;
+    const attempts = record.state.attempt - record.state.forgiven;
     if (recoverable && mayRetry(policy, attempts) && !this.#ctx.signal.aborted) {
-      if (cause !== 'stale') {
-        this.#step(record, { state: 'failed', reason: reasonOf(done), recoverable: true });
+      if (cause !== 'stale' && record.state.status !== 'failed') {
+        this.#step(record, { state: 'failed', reason: reasonOf(ended), recoverable: true });
       }
       const notBefore = this.#ports.clock.now() + retryDelay(policy, attempts, this.#ports.random);
-      this.#step(record, { state: 'restarted', restart_count: attempts }, { not_before: notBefore });
+      this.#step(record, { state: 'restarted', restart_count: attempts }, { not_before: notBefore, cost });
       await this.#ledger.committed();
-      this.#enqueue(record);
       return;
     }
     const whose = {
@@ -298,11 +348,21 @@ export class FleetRun {
       completedAt: new Date(this.#ports.clock.now()).toISOString(),
     };
     const artifacts = await hashed(this.#workspaces.of(spec), record.artifacts);
+    if (isRestarted()) return;
+    const done = asItIs();
+    const { outcome, verdict } = done;
     const receipt = receiptOf(whose, outcome, verdict, artifacts);
-    this.#step(record, lastEventOf(outcome, verdict), { receipt });
+    const last = lastEventOf(outcome, verdict);
+    this.#step(record, last, { receipt, cost });
+    if (last.state === 'failed') this.#failed(record);
     await this.#ledger.committed();
     this.#tellProgress();
-    await this.#alertOfEnd(record, done, receipt, recoverable && !mayRetry(policy, attempts));
+    await this.#alerts.ended(record, done, receipt, recoverable && !mayRetry(policy, attempts));
+  }
+
+  #failed(record: TaskRecord): void {
+    this.#failures.push(record);
+    if (this.#failures.length > DEFAULT_FLEET_LIMITS.maxShownFailures) this.#failures.shift();
   }
 
   #step(
@@ -319,54 +379,88 @@ export class FleetRun {
     );
   }
 
-  async #alertOfEnd(
-    record: TaskRecord,
-    { outcome, verdict, cause }: Done,
-    receipt: FleetReceipt,
-    isExhausted: boolean,
-  ): Promise<void> {
-    const reason = receipt.score?.notes ?? ('reason' in outcome ? outcome.reason : undefined);
-    if (cause === 'budget') await this.#alert('budget_exceeded', record, reason);
-    if (verdict?.failureKind === 'verifier' && verdict.result === 'fail') {
-      await this.#alert('verifier_failed', record, reason);
+  /** (M4) */
+  async control(command: RunCommand): Promise<void> {
+    if (this.#phase !== 'going_on' || this.#ctx.signal.aborted) {
+      const message = this.#phase === 'beginning' ? 'the run is being taken up' : 'the run is at its end';
+      throw new ArcpError('FAILED_PRECONDITION', message, { retryable: this.#phase === 'beginning' });
     }
-    if (isExhausted) await this.#alert('restart_exhausted', record, reason);
+    switch (command.action) {
+      case 'pause':
+      case 'resume':
+        this.#ledger.run(command.action);
+        break;
+      case 'drain':
+      case 'undrain':
+      case 'retire':
+        if (!this.#roster.workers.has(command.worker)) {
+          throw new ArcpError('NOT_FOUND', `the run has no worker ${command.worker}`);
+        }
+        this.#roster.order(command.worker, command.action);
+        this.#hasMisfits = true;
+        break;
+      case 'interrupt':
+        this.#interrupt(this.#recordOf(command));
+        break;
+      case 'restart':
+        this.#restart(this.#recordOf(command));
+        break;
+    }
+    this.#changed();
+    await this.#ledger.committed();
   }
 
-  /** An alert that cannot be told stops no run. */
-  async #alert(
-    kind: FleetAlertEventClass,
-    record: TaskRecord | undefined,
-    detail?: string,
-    staleSince?: number,
-  ): Promise<void> {
-    const { spec } = this.#plan;
-    const policy = record?.spec.alert_policy ?? spec.alert_policy;
-    if (policy === undefined || policy.channels.length === 0) return;
-    const what = {
-      class: kind,
-      runId: this.#ledger.runId,
-      runName: spec.name,
-      taskId: record?.spec.id,
-      workerId: record?.state.worker,
-      attempt: record?.state.attempt ?? 0,
-      at: this.#ports.clock.now(),
-      staleSince,
-      detail,
-    };
-    try {
-      const raised = await this.#ports.alerts.raise(what, policy);
-      for (const { channel, outcome } of raised) {
-        if (record !== undefined && outcome === 'now') this.#step(record, { state: 'escalated', channel });
-      }
-    } catch (error) {
-      this.#ctx.log('error', `an alert of ${kind} could not be kept: ${ArcpError.from(error).message}`);
+  async refresh(): Promise<void> {
+    if (this.#phase === 'going_on') await this.#views.flush();
+  }
+
+  #recordOf({ task, attempt }: { readonly task: string; readonly attempt?: number | undefined }): TaskRecord {
+    const record = this.#ledger.tasks.get(task);
+    if (record === undefined) throw new ArcpError('NOT_FOUND', `the run has no task ${task}`);
+    if (attempt === undefined || record.state.attempt === attempt) return record;
+    const message = `the task ${task} is at attempt ${record.state.attempt}, not ${attempt}`;
+    throw new ArcpError('FAILED_PRECONDITION', message);
+  }
+
+  #interrupt(record: TaskRecord): void {
+    const { settled, status, worker } = record.state;
+    if (settled || status === 'interrupted') {
+      throw new ArcpError('FAILED_PRECONDITION', `the task ${record.spec.id} is ${status}`);
     }
+    if (this.#inbox.remove(record)) {
+      this.#open.add(record);
+      this.#follow(record, this.#conclude(record, cancelled()));
+      return;
+    }
+    const { attempt } = record.state;
+    const actor: Actor = { kind: 'manager', expected: { status, worker, attempt } };
+    if (!this.#ledger.task(record, { state: 'interrupted', signal: 'operator' }, actor)) {
+      throw new ArcpError('FAILED_PRECONDITION', `the task ${record.spec.id} is ${status}: try again`);
+    }
+    if (worker !== undefined && this.#roster.held.has(record)) this.#roster.signal(worker, 'interrupted');
+    this.#attempts.get(record)?.interrupt();
+  }
+
+  /** From any state; what waits already begins at once. */
+  #restart(record: TaskRecord): void {
+    const { attempt, forgiven, status, worker } = record.state;
+    const isOpen = this.#open.has(record);
+    if (status === 'queued') {
+      throw new ArcpError('FAILED_PRECONDITION', `the task ${record.spec.id} waits for its first attempt`);
+    }
+    const known = this.#failures.indexOf(record);
+    if (known >= 0) this.#failures.splice(known, 1);
+    this.#inbox.remove(record);
+    const restarted = { state: 'restarted', restart_count: attempt - forgiven } as const;
+    this.#ledger.task(record, restarted, { kind: 'operator' }, { not_before: 0 });
+    if (worker !== undefined && this.#roster.held.has(record)) this.#roster.signal(worker, 'interrupted');
+    if (isOpen) this.#attempts.get(record)?.interrupt();
+    else this.#enqueue(record);
   }
 
   /** The run is stopped: what runs is stopped by its attempt, what waits ends here. */
   async #cancelWaiting(): Promise<void> {
-    for (const record of this.#inbox.splice(0)) {
+    for (const record of this.#inbox.drain()) {
       this.#open.add(record);
       this.#follow(record, this.#conclude(record, cancelled()));
     }
@@ -374,45 +468,22 @@ export class FleetRun {
   }
 
   async #end(): Promise<RunSummary> {
-    const counts = countsOf(this.#ledger);
-    const step = endingOf(counts);
+    this.#phase = 'over';
+    const step = endingOf(this.#ledger.counts);
     // In an earlier life it may have ended already.
-    if (step !== undefined && !['completed', 'failed', 'cancelled'].includes(this.#ledger.status)) {
-      this.#ledger.run(step);
-    }
+    if (step !== undefined && !isEnded(this.#ledger.status)) this.#ledger.run(step);
+    for (const id of this.#roster.workers.keys()) this.#roster.signal(id, 'disconnected');
     await this.#ledger.committed();
-    await this.#alert('run_completed', undefined, this.#ledger.status);
+    await this.#alerts.raise('run_completed', undefined, this.#ledger.status);
     if (this.#ctx.signal.aborted) throw this.#ctx.signal.reason;
     return await summaryOf(this.#ctx, this.#ledger, this.#plan.spec.name, this.#ports.clock.now());
   }
 
   #tellProgress(): void {
-    const { open, failed } = countsOf(this.#ledger);
+    const { open, failed } = this.#ledger.counts;
     const total = this.#ledger.tasks.size;
-    const message = `${this.#running.size} running${failed === 0 ? '' : `, ${failed} failed`}`;
+    const message = `${this.#roster.load.run} running${failed === 0 ? '' : `, ${failed} failed`}`;
     this.#ctx.progress({ current: total - open, total, units: 'tasks', message });
-  }
-
-  #hold(record: TaskRecord, running: Running): void {
-    this.#running.set(record, running);
-    this.#open.add(record);
-    this.#signal(running.worker.spec.id, 'leased');
-  }
-
-  #free(record: TaskRecord): void {
-    const running = this.#running.get(record);
-    if (running === undefined) return;
-    this.#running.delete(record);
-    this.#signal(running.worker.spec.id, 'released');
-  }
-
-  #signal(id: string, signal: WorkerSignal): void {
-    const before = this.#conditions.get(id) ?? UNKNOWN_WORKER;
-    const after = signalWorker(signal === 'leased' ? signalWorker(before, 'sign') : before, signal);
-    this.#conditions.set(id, after);
-    const status: FleetWorkerStatus = workerStatus(after);
-    if (status === workerStatus(before)) return;
-    this.#ctx.emit(WORKER_EVENT, { worker_id: id, status } satisfies Json);
   }
 
   #changed(): void {
@@ -424,11 +495,12 @@ export class FleetRun {
   async #change(): Promise<void> {
     let timer: Timer | undefined;
     if (!this.#woken) {
-      const now = this.#ports.clock.now();
-      const due = Math.min(...this.#inbox.map(({ notBefore }) => notBefore).filter((at) => at > now));
+      const due = this.#inbox.nextDue;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        if (Number.isFinite(due)) timer = this.#ports.clock.timer(due - now, resolve);
+        if (due !== undefined) {
+          timer = this.#ports.clock.timer(Math.max(0, due - this.#ports.clock.now()), resolve);
+        }
       });
       timer?.cancel();
       this.#wake = undefined;

@@ -27,7 +27,7 @@ export async function judge(
   key: string,
   outcome: Extract<WorkOutcome, { kind: 'completed' | 'failed' }>,
 ): Promise<Verdict | undefined> {
-  const { ctx, ports } = context;
+  const { ports, signal } = context;
   const { workspace } = terms;
   if (workspace === undefined) return undefined;
   if (outcome.kind === 'failed' && (outcome.transport || !OF_FAILED.has(task.scorer?.kind ?? ''))) {
@@ -43,7 +43,7 @@ export async function judge(
     run: commandRunner(context, task, terms),
     ...(verifier === undefined ? {} : { verify: verifierBy(context, verifier, task, terms, key) }),
   };
-  const verdict = await scoreWork(scorer, { workspace, exitCode, signal: ctx.signal }, scoring);
+  const verdict = await scoreWork(scorer, { workspace, exitCode, signal }, scoring);
   return verdict.pending === 'person' ? await byPerson(context, task, key, verdict) : verdict;
 }
 
@@ -92,7 +92,7 @@ function leasedActs({ lease }: TaskTerms) {
 
 /** The operator's agent reads the workspace, and answers `{result, notes}`. */
 function verifierBy(
-  { ctx }: AttemptContext,
+  { ctx, signal }: AttemptContext,
   agent: string,
   task: FleetTaskSpec,
   terms: TaskTerms,
@@ -103,6 +103,7 @@ function verifierBy(
       const child = await ctx.delegate(agent, {
         key: `${key}/verifier`,
         again: false,
+        signal,
         task: `Verify ${task.name}`,
         arguments: { prompt, workspace, task },
         leaseRequest: { 'fs.read': [`${workspace}/**`, `${terms.folder}/**`], 'fs.write': [] },
@@ -131,7 +132,7 @@ function answerIn(value: unknown): VerifierAnswer {
 
 /** Where nobody can be asked, the work stays undecided. */
 async function byPerson(
-  { ctx, plan, ledger, ports }: AttemptContext,
+  { ctx, plan, ledger, ports, signal }: AttemptContext,
   task: FleetTaskSpec,
   key: string,
   undecided: Verdict,
@@ -141,11 +142,13 @@ async function byPerson(
     const child = await ctx.delegate(VERDICT_AGENT, {
       key: `${key}/verdict`,
       again: false,
+      signal,
       task: `Judge ${task.name}`,
       arguments: {
         prompt: `Is the task ${task.id} done? ${task.name}: ${task.objective ?? task.instructions}`,
       },
     });
+    ledger.asks(task.id, child.jobId);
     if (policy !== undefined) {
       const { worker, attempt } = ledger.tasks.get(task.id)?.state ?? { worker: undefined, attempt: 0 };
       const at = ports.clock.now();
@@ -153,6 +156,7 @@ async function byPerson(
       await ports.alerts.raise({ class: 'needs_human', ...whose, attempt, at }, policy);
     }
     const ended = await child.outcome;
+    ledger.asks(task.id, undefined);
     const answer = ended.status === 'completed' ? answerIn(ended.value) : undefined;
     if (answer?.kind !== 'answered') return undecided;
     switch (answer.result) {
@@ -164,7 +168,7 @@ async function byPerson(
         return fail('task', 'a person says no');
     }
   } catch (error) {
-    if (ctx.signal.aborted) return undecided;
+    if (signal.aborted) return undecided;
     ctx.log('warn', `nobody could be asked about the task ${task.id}: ${ArcpError.from(error).message}`);
     return undecided;
   }

@@ -15,6 +15,6 @@ export function runAgent(ports: FleetPorts): Agent {
     kind: 'workflow',
     // Its ledger is what it goes on from.
     recovery: 'resume',
-    run: async (input, ctx) => await new FleetRun(ctx, planOf(input), ports).run(),
+    run: async (input, ctx) => await new FleetRun(ctx, planOf(input, ports.pool), ports).run(),
   });
 }

@@ -7,6 +7,7 @@ import { isJsonObject } from '../../protocol/scalars.js';
 import { checkSpec } from '../spec/check.js';
 import type { FleetSpec } from '../spec/document.js';
 import { DEFAULT_CAPS, type Caps } from '../scheduling/placement.js';
+import type { WorkerPool } from './worker-pool.js';
 
 const count = z.int().min(1).max(10_000);
 
@@ -36,7 +37,7 @@ export interface RunPlan {
 const MAX_TOLD = 5;
 
 /** Throws INVALID_ARGUMENT with the mistakes that `arcp fleet check` tells of, UNIMPLEMENTED for hosts out of reach. */
-export function planOf(given: unknown): RunPlan {
+export function planOf(given: unknown, pool: WorkerPool): RunPlan {
   const { options = {}, ...document } = isJsonObject(given) ? given : { tasks: given };
   const read = optionsSchema.safeParse(options);
   if (!read.success) throw new ArcpError('INVALID_ARGUMENT', `options: ${z.prettifyError(read.error)}`);
@@ -47,10 +48,9 @@ export function planOf(given: unknown): RunPlan {
     throw new ArcpError('INVALID_ARGUMENT', told.join('; '));
   }
   const workers = spec.workers.length > 0 ? spec.workers : localWorkers(spec, read.data);
-  for (const { id, host } of workers) {
-    if (host.kind === 'local') continue;
-    const message = `worker ${id}: workers on ${host.kind} hosts cannot be started by this version`;
-    throw new ArcpError('UNIMPLEMENTED', message);
+  for (const worker of workers) {
+    const refusal = pool.refusal(worker);
+    if (refusal !== undefined) throw new ArcpError('UNIMPLEMENTED', refusal);
   }
   return { spec, workers, options: read.data, caps: capsOf(read.data) };
 }

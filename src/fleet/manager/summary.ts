@@ -26,24 +26,13 @@ export interface RunSummary {
   readonly receipts_ref?: ArtifactRef;
 }
 
-export function countsOf({ tasks }: Ledger): TaskCounts {
-  const counts = { open: 0, completed: 0, failed: 0, cancelled: 0 };
-  for (const { state } of tasks.values()) {
-    const { status, settled } = state;
-    if (!settled) counts.open += 1;
-    else if (status === 'completed' || status === 'cancelled') counts[status] += 1;
-    else counts.failed += 1;
-  }
-  return counts;
-}
-
 export async function summaryOf(
   ctx: JobContext,
   ledger: Ledger,
   name: string,
   now: number,
 ): Promise<RunSummary> {
-  const { open: _open, ...tasks } = countsOf(ledger);
+  const { open: _open, ...tasks } = ledger.counts;
   const receipts = [...ledger.tasks.values()].flatMap(({ receipt }) =>
     receipt === undefined ? [] : [receipt],
   );

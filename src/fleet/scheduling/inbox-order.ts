@@ -6,7 +6,7 @@ import { parseTimestamp } from '../../protocol/timestamp.js';
 export function compareInbox(a: FleetInboxEntry, b: FleetInboxEntry): number {
   return (
     b.priority - a.priority ||
-    instant(a.enqueued_at) - instant(b.enqueued_at) ||
+    (a.enqueued_at === b.enqueued_at ? 0 : instant(a.enqueued_at) - instant(b.enqueued_at)) ||
     (a.task_id < b.task_id ? -1 : a.task_id > b.task_id ? 1 : 0)
   );
 }

@@ -112,3 +112,9 @@ export function neededTrust({ metadata }: FleetTaskSpec): FleetTrustLevel {
   const read = fleetTrustLevel.safeParse(metadata['min_trust']);
   return read.success ? read.data : 'sandbox';
 }
+
+/** What decides where a task may run: tasks of one kind are placed alike. */
+export function kindOf(task: FleetTaskSpec): string {
+  const { worker, workspace } = task;
+  return JSON.stringify([worker, workspace, neededLabels(task), neededTrust(task), classOf(task)]);
+}

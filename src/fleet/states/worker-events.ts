@@ -65,6 +65,17 @@ export function workerEventOf<Type extends MessageType>(type: Type, payload: Pay
   return read?.(payload);
 }
 
+/** What an agent said beside, under `extra` of an event that tells something of the task (fleet.rs `FleetWorkerEvent`). */
+export function extraOf<Type extends MessageType>(
+  type: Type,
+  payload: Payload<Type>,
+): JsonObject | undefined {
+  if (type !== 'event.emit') return undefined;
+  const { data } = payload as Payload<'event.emit'>;
+  const extra = isJsonObject(data) ? data['extra'] : undefined;
+  return isJsonObject(extra) && Object.keys(extra).length > 0 ? extra : undefined;
+}
+
 function measured(name: string, value: number): Told {
   if (!Object.hasOwn(MEASURED, name) || value < 0) return undefined;
   // Whole megabytes (fleet.rs `memory_mb: u64`).
