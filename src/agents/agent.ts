@@ -66,6 +66,8 @@ export interface Agent<Input = unknown> {
   readonly heartbeat: 'auto' | 'manual';
   /** What becomes of a job that was running when the runtime ended: it fails, is started again, or is resumed. */
   readonly recovery: RecoveryPolicy;
+  /** How many attempts at its jobs there are at most. Default: `maxAttempts` of the runtime. */
+  readonly maxAttempts?: number | undefined;
   /** Whether clients may open streams into its jobs; see `JobContext.input`. */
   readonly takesInput: boolean;
   /** What its jobs may do, beside what their leases say; less where their parents have less. Default: that of `general`. */

@@ -31,6 +31,8 @@ interface CommonDefinition<Input> {
    * `ctx.checkpoint`. Attempts are bounded by `maxAttempts`.
    */
   readonly recovery?: RecoveryPolicy;
+  /** How many attempts at its jobs there are at most, where that is not the runtime’s `maxAttempts`. */
+  readonly maxAttempts?: number;
   /** Whether clients may open streams into its jobs, which it reads from `ctx.input`. Default false. */
   readonly takesInput?: boolean;
   /**
@@ -86,6 +88,7 @@ export function defineAgent<Input = unknown>(definition: AgentDefinition<Input>)
     input: definition.input,
     heartbeat: definition.heartbeat ?? 'auto',
     recovery: definition.recovery ?? 'fail',
+    maxAttempts: definition.maxAttempts,
     takesInput: definition.takesInput ?? false,
     profile: definition.profile === undefined ? undefined : requestedProfile(definition.profile),
     uncoveredActs: definition.uncoveredActs,

@@ -10,7 +10,7 @@ import { addConfig } from './config.js';
 import { addConformance } from './conformance.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { asFailure } from './failure.js';
-import { addFleet } from './fleet.js';
+import { addFleet } from './fleet/index.js';
 import { addInvoke } from './invoke.js';
 import { addJobs } from './jobs.js';
 import { addLease } from './lease.js';

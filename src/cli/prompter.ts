@@ -30,10 +30,18 @@ export class Prompter {
   readonly #readLine: ReadLine | undefined;
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #how: (question: Question) => string;
 
   /** Puts what the job asks until it ends, or `signal` is aborted; without `readLine` it only tells of it. */
-  constructor(job: Asking, reporter: Teller, readLine: ReadLine | undefined, signal: AbortSignal) {
+  constructor(
+    job: Asking,
+    reporter: Teller,
+    readLine: ReadLine | undefined,
+    signal: AbortSignal,
+    how: (question: Question) => string = howToAnswer,
+  ) {
     this.#reporter = reporter;
+    this.#how = how;
     this.#readLine = readLine;
     this.#signal = AbortSignal.any([signal, this.#end.signal]);
     // That the job can no longer be followed is told by whoever follows it.
@@ -58,7 +66,7 @@ export class Prompter {
     if (over.signal.aborted || this.#signal.aborted) return;
     const readLine = this.#readLine;
     if (readLine === undefined) {
-      this.#reporter.say(`${question.jobId} asks: ${printable(question.prompt)}\n  ${howToAnswer(question)}`);
+      this.#reporter.say(`${question.jobId} asks: ${printable(question.prompt)}\n  ${this.#how(question)}`);
       return;
     }
     await this.#reporter.asking(() => this.#ask(question, over.signal, readLine));
@@ -111,9 +119,10 @@ function whyNot(question: Question, over: AbortSignal): string {
   return by === '' ? 'no longer open' : `answered${by}`;
 }
 
-export function howToAnswer({ request, jobId }: Question): string {
-  if (request.type === 'permission.request') return `\`arcp approve ${jobId}\`, or with --deny`;
-  return `\`arcp answer ${jobId} ${request.type === 'human.choice.request' ? 'OPTION' : 'VALUE'}\``;
+/** @param where what else the command needs to find the runtime */
+export function howToAnswer({ request, jobId }: Question, where = ''): string {
+  if (request.type === 'permission.request') return `\`arcp approve ${jobId}${where}\`, or with --deny`;
+  return `\`arcp answer ${jobId} ${request.type === 'human.choice.request' ? 'OPTION' : 'VALUE'}${where}\``;
 }
 
 /** How to ask whoever sits there; nothing where nobody does. */

@@ -1,13 +1,14 @@
 /** `arcp serve`: hosts agents until it is told to stop. */
 import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { createRuntime, type Runtime } from '../index.js';
+import { createRuntime, type Runtime, type Store } from '../index.js';
 import { TRUST_LEVELS } from '../protocol/index.js';
 import type { McpCommand } from '../mcp/connection.js';
 import { mistaken } from './config.js';
 import { findConfig, loadConfig } from './config/load.js';
 import { mergeSettings, settingsOf } from './config/settings.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { fleetFolder, keepEndpoint } from './fleet/endpoint.js';
 import { createLogger, LOG_LEVELS, type LogLevelName } from './logging.js';
 import {
   asIs,
@@ -59,6 +60,7 @@ interface ServeOptions {
   readonly trustAgent?: readonly string[];
   readonly mcp?: readonly McpCommand[];
   readonly conformance?: true;
+  readonly fleet?: true;
   readonly store: 'memory' | 'sqlite';
   readonly data: string;
   readonly durability: 'full' | 'normal';
@@ -107,6 +109,7 @@ export function addServe(program: Command, exit: (code: ExitCode) => void): void
       collect(parseMcp),
     )
     .option('--conformance', 'host the conformance agents too')
+    .option('--fleet', 'run fleets (arcp fleet run --url): whoever may start jobs may run commands here then')
     .addOption(
       new Option('--store <store>', 'where sessions and jobs are kept: memory forgets them at exit')
         .choices(['sqlite', 'memory'])
@@ -199,6 +202,7 @@ function givenSettings(
   return {
     ...Object.fromEntries(plain.map((name) => [name, options[name]])),
     ...(options.conformance === true ? { conformance: true } : {}),
+    ...(options.fleet === true ? { fleet: true } : {}),
     ...(options.anonymous === true ? { anonymous: true } : {}),
     ...(url === undefined ? {} : { gateway: { url, keyEnv: GATEWAY_KEY } }),
     agents: options.agents ?? [],
@@ -225,9 +229,10 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
   const access = accessOf(settings, env);
   const stop = new StopSignals();
   const credentials = provisioner(settings, env);
+  const store = openStore(settings);
   const runtime = createRuntime({
     agents,
-    store: openStore(settings),
+    store,
     authenticators: access.authenticators,
     ...(credentials === undefined ? {} : { credentials }),
     handoff: handoffTargets(settings, env),
@@ -237,9 +242,13 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
   });
   const servers = await closedOnFailure(runtime, () => mcpServers(settings, runtime, logger));
   await closedOnFailure(runtime, () => keepSchedules(runtime, settings, access));
+  const fleet = settings.fleet
+    ? await closedOnFailure(runtime, () => fleetOf(runtime, store, settings))
+    : undefined;
   const server = await bind(runtime, settings);
   const { made } = access;
   const tokenFile = made === undefined ? undefined : keepToken(statePath(server.port, env), made);
+  if (fleet !== undefined) keepEndpoint(settings.data, endpointOf(server.url, tokenFile));
   announce(server, runtime.fingerprint, tokenFile, settings);
   warn(settings, runtime.inventory().length);
   files.follow(() => {
@@ -259,9 +268,20 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     'draining: running jobs may end; Ctrl-C stops at once',
   );
   await server.drain(settings.drain);
+  fleet?.close();
   await Promise.all(servers.map((one) => one.close()));
   tell(settings, { event: 'stopped' }, 'stopped');
   return EXIT.completed;
+}
+
+/** Its folder is there also where the store is in memory: tasks have folders of their own. */
+async function fleetOf(runtime: Runtime, store: Store, { data }: ServeSettings): Promise<{ close(): void }> {
+  const { hostFleet } = await import('../host-fleet.js');
+  return await hostFleet(runtime, { store, folder: fleetFolder(data) });
+}
+
+function endpointOf(url: string, tokenFile: string | undefined) {
+  return { url, ...(tokenFile === undefined ? {} : { token_file: tokenFile }) };
 }
 
 async function closedOnFailure<T>(runtime: Runtime, step: () => Promise<T>): Promise<T> {

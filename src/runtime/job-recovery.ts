@@ -217,12 +217,11 @@ async function nextAttempt(
   { store, limits }: Engine,
   { job }: KeptJob,
   { attempts, recoveries, checkpointSeq, hasStreamed }: JobHistory,
-  { recovery }: Agent,
+  { recovery, maxAttempts = limits.maxAttempts }: Agent,
 ): Promise<Attempt> {
   if (job.state === 'accepted' || job.state === 'queued') return FIRST_ATTEMPT;
   if (recovery === 'fail') throw aborted('while the job was running');
   if (recovery === 'restart' && hasStreamed) throw aborted('when a part of the result had been streamed');
-  const { maxAttempts } = limits;
   if (recoveries + 2 > maxAttempts) throw aborted(`during each of ${maxAttempts} attempts`);
   const number = attempts + 1;
   if (recovery === 'restart') return { number };

@@ -220,7 +220,7 @@ export const LIMITS = {
     meaning: 'How long a schedule is listed that will not fire any more.',
   },
   maxDelegationKeys: {
-    default: 10_000,
+    default: 250_000,
     unit: 'count',
     meaning: 'Keys that one job delegates under; their children are kept until it ends.',
   },

@@ -153,6 +153,8 @@ export const configSchema = z.strictObject({
     })
     .optional(),
   conformance: flag.optional(),
+  /** Whether it runs fleets. */
+  fleet: flag.optional(),
   store: oneOf(['sqlite', 'memory']).optional(),
   data: words.optional(),
   durability: oneOf(['full', 'normal']).optional(),

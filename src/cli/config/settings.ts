@@ -6,10 +6,10 @@ import type { Config } from './schema.js';
 
 /** The settings that the file says something about. */
 export function settingsOf(config: Config, folder: string): Partial<ServeSettings> {
-  const { host, port, conformance, store, durability, anonymous, drain, limits } = config;
+  const { host, port, conformance, fleet, store, durability, anonymous, drain, limits } = config;
   const tokens = config.tokens ?? [];
   const given = {
-    ...{ host, port, conformance, store, durability, anonymous, drain, limits },
+    ...{ host, port, conformance, fleet, store, durability, anonymous, drain, limits },
     agents: config.agents?.flatMap(({ module }) => (module === undefined ? [] : [resolve(folder, module)])),
     mcp: config.agents?.flatMap(({ mcp, command: [command, ...args] = [], env }) =>
       mcp === undefined || command === undefined ? [] : [{ name: mcp, command, args, env, cwd: folder }],

@@ -34,6 +34,9 @@ export function warn(settings: ServeSettings, agents: number): void {
     ...(agents === 0 && settings.hosts.length === 0
       ? ['no agents are hosted; name some with --agents MODULE, --agent or --conformance']
       : []),
+    ...(settings.fleet && anonymous
+      ? ['anybody who can reach the port may run commands here: --fleet with --anonymous']
+      : []),
     ...(isLoopback(host)
       ? []
       : [

@@ -35,6 +35,8 @@ export interface ServeSettings {
   /** MCP servers whose tools are agents. */
   readonly mcp: readonly McpCommand[];
   readonly conformance: boolean;
+  /** Whether it runs fleets. */
+  readonly fleet: boolean;
   readonly store: 'memory' | 'sqlite';
   readonly data: string;
   readonly durability: 'full' | 'normal';
@@ -72,6 +74,7 @@ export const DEFAULT_SETTINGS: ServeSettings = {
   trustedProcesses: [],
   mcp: [],
   conformance: false,
+  fleet: false,
   store: 'sqlite',
   data: '.arcp',
   durability: 'full',

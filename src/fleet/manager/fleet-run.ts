@@ -8,6 +8,7 @@
  * (M3) Tasks that write the same places never run together; nothing beyond the caps runs at all (L7).
  * (M4) What an operator tells the run is a step by the same tables, told like any other before it is answered.
  */
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import type { JobContext } from '../../agents/agent.js';
 import type { Timer } from '../../clock.js';
@@ -111,6 +112,8 @@ export class FleetRun implements LiveRun {
       this.#changed();
     };
     const leave = this.#ports.live.add(this.#ledger.runId, this);
+    // Every attempt listens: their number is bounded by the caps (L7).
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', wake);
     try {
       await this.#begin();

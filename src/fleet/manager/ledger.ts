@@ -27,6 +27,7 @@ import type { OperatorSignal } from './roster.js';
 export const RUN_EVENT = 'fleet.run';
 export const TASK_EVENT = 'fleet.task';
 export const WORKER_EVENT = 'fleet.worker';
+export const VERDICT_EVENT = 'fleet.verdict';
 
 /** `data` of `fleet.run`. */
 export interface RunEntry {
@@ -185,11 +186,12 @@ export class Ledger {
     this.#foldWorker(entry);
   }
 
-  /** Which job asks a person about a task. */
+  /** Which job asks a person about a task, and in the end that none does any more. Each life tells it anew. */
   asks(taskId: string, jobId: string | undefined): void {
     const record = this.tasks.get(taskId);
     if (record === undefined) return;
     record.asks = jobId;
+    if (jobId !== undefined) this.#ctx.emit(VERDICT_EVENT, { task_id: taskId, job_id: jobId });
     this.onChange(record);
   }
 

@@ -3,7 +3,7 @@ import { defineAgent } from '../../agents/define-agent.js';
 import type { Agent } from '../../agents/agent.js';
 import { FleetRun } from './fleet-run.js';
 import type { FleetPorts } from './ports.js';
-import { planOf } from './run-arguments.js';
+import { planOf, wholeArguments } from './run-arguments.js';
 
 export const RUN_AGENT = 'fleet.run';
 
@@ -15,6 +15,11 @@ export function runAgent(ports: FleetPorts): Agent {
     kind: 'workflow',
     // Its ledger is what it goes on from.
     recovery: 'resume',
-    run: async (input, ctx) => await new FleetRun(ctx, planOf(input, ports.pool), ports).run(),
+    // Of a run that lasts for days, a runtime that is restarted often is no fault.
+    maxAttempts: 10_000,
+    run: async (input, ctx) => {
+      const plan = planOf(await wholeArguments(input, ctx), ports.pool);
+      return await new FleetRun(ctx, plan, ports).run();
+    },
   });
 }

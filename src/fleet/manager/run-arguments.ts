@@ -1,9 +1,11 @@
 /** What `fleet.run` is started with: a task-spec file's document, list or task, and under `options` how to run it. */
 import * as z from 'zod';
+import type { JobContext } from '../../agents/agent.js';
 import { ArcpError } from '../../protocol/errors.js';
 import type { FleetTrustLevel, FleetWorkerSpec } from '../../protocol/fleet/index.js';
 import { fleetTrustLevel } from '../../protocol/fleet/trust.js';
 import { isJsonObject } from '../../protocol/scalars.js';
+import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import { checkSpec } from '../spec/check.js';
 import type { FleetSpec } from '../spec/document.js';
 import { DEFAULT_CAPS, type Caps } from '../scheduling/placement.js';
@@ -31,6 +33,29 @@ export interface RunPlan {
   readonly workers: readonly FleetWorkerSpec[];
   readonly options: RunOptions;
   readonly caps: Caps;
+}
+
+/** The arguments, with the spec in its place where it is an artifact: `{artifact, options}`. */
+export async function wholeArguments(
+  given: unknown,
+  ctx: Pick<JobContext, 'fetchArtifact'>,
+): Promise<unknown> {
+  const artifact = isJsonObject(given) ? given['artifact'] : undefined;
+  if (typeof artifact !== 'string') return given;
+  const reader = await ctx.fetchArtifact(artifact);
+  if (reader.ref.size > DEFAULT_FLEET_LIMITS.maxSpecBytes) {
+    const { maxSpecBytes } = DEFAULT_FLEET_LIMITS;
+    throw new ArcpError('INVALID_ARGUMENT', `the spec is longer than ${maxSpecBytes} bytes`);
+  }
+  let spec: unknown;
+  try {
+    spec = JSON.parse(await reader.text());
+  } catch (error) {
+    if (error instanceof ArcpError) throw error;
+    throw new ArcpError('INVALID_ARGUMENT', 'the spec in the artifact is no JSON');
+  }
+  const { options } = given as { readonly options?: unknown };
+  return { ...(isJsonObject(spec) ? spec : { tasks: spec }), ...(options === undefined ? {} : { options }) };
 }
 
 /** Mistakes that the refusal tells of. */

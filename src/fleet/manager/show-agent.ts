@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { defineAgent } from '../../agents/define-agent.js';
 import type { Agent } from '../../agents/agent.js';
-import { showRuns, showRun, showTask, showTasks, type Asked } from '../views/show.js';
+import { show, type Asked } from '../views/show.js';
 import type { RunsOptions } from './control-agent.js';
 
 export const SHOW_AGENT = 'fleet.show';
@@ -25,16 +25,7 @@ export function showAgent({ store, live }: RunsOptions): Agent {
     input: asked,
     run: async (request, { principal }) => {
       await live.refresh(principal);
-      switch (request.show) {
-        case 'runs':
-          return await showRuns(store, principal);
-        case 'run':
-          return await showRun(store, principal, request.run);
-        case 'task':
-          return await showTask(store, principal, request.run, request.task);
-        case 'tasks':
-          return await showTasks(store, principal, request.run, request.from);
-      }
+      return await show(store, principal, request);
     },
   });
 }

@@ -20,32 +20,37 @@ export interface TasksAnswer {
   readonly next?: number;
 }
 
+/** @param principal whose runs; without one all: whoever has the store's folder may see what is in it */
+export async function show(
+  store: Documents,
+  principal: string | undefined,
+  asked: Asked,
+): Promise<{ readonly runs: readonly RunLine[] } | RunView | TaskView | TasksAnswer> {
+  switch (asked.show) {
+    case 'runs':
+      return await showRuns(store, principal);
+    case 'run':
+      return await runViewOf(store, principal, asked.run);
+    case 'task':
+      return await taskViewOf(store, await runViewOf(store, principal, asked.run), asked.task);
+    case 'tasks':
+      return await showTasks(store, principal, asked.run, asked.from);
+  }
+}
+
 type Documents = Pick<Store, 'documents'>;
 
-export async function showRuns(
+async function showRuns(
   store: Documents,
-  principal: string,
+  principal: string | undefined,
 ): Promise<{ readonly runs: readonly RunLine[] }> {
   const views = await runViews(store, principal);
   return { runs: views.map(({ workers: _w, running: _r, failed: _f, more_workers: _m, ...line }) => line) };
 }
 
-export function showRun(store: Documents, principal: string, run: string): Promise<RunView> {
-  return runViewOf(store, principal, run);
-}
-
-export async function showTask(
+async function showTasks(
   store: Documents,
-  principal: string,
-  run: string,
-  task: string,
-): Promise<TaskView> {
-  return await taskViewOf(store, await runViewOf(store, principal, run), task);
-}
-
-export async function showTasks(
-  store: Documents,
-  principal: string,
+  principal: string | undefined,
   run: string,
   from: number,
 ): Promise<TasksAnswer> {

@@ -10,23 +10,27 @@ type Documents = Pick<Store, 'documents'>;
 /** How a run may be named: its id, the beginning of one that no other has, or `latest`. */
 export const LATEST = 'latest';
 
-/** The latest first. */
-export async function runViews(store: Documents, principal: string): Promise<RunView[]> {
+/** Those of a principal, or without one all; the latest first. */
+export async function runViews(store: Documents, principal: string | undefined): Promise<RunView[]> {
   const views = (await store.documents(RUN_VIEWS)).flatMap(({ text }) => readRunView(text) ?? []);
   return views
-    .filter((view) => view.principal === principal)
+    .filter((view) => principal === undefined || view.principal === principal)
     .sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at));
 }
 
 /** Throws NOT_FOUND, or INVALID_ARGUMENT where several runs begin so; the runs of others are not found. */
-export async function runViewOf(store: Documents, principal: string, named: string): Promise<RunView> {
+export async function runViewOf(
+  store: Documents,
+  principal: string | undefined,
+  named: string,
+): Promise<RunView> {
   if (named === LATEST) {
     const [latest] = await runViews(store, principal);
     if (latest !== undefined) return latest;
     throw new ArcpError('NOT_FOUND', 'there is no run');
   }
   const found = (await store.documents(runKey(named))).flatMap(({ text }) => readRunView(text) ?? []);
-  const own = found.filter((view) => view.principal === principal);
+  const own = found.filter((view) => principal === undefined || view.principal === principal);
   const exact = own.find(({ run_id }) => run_id === named);
   const [first, second] = own;
   if (exact !== undefined || (first !== undefined && second === undefined))

@@ -1,11 +1,11 @@
 /** `arcp fleet check`: explains every mistake of a task-spec file, with its place. */
 import type { Command } from 'commander';
-import type { Checked } from '../fleet/spec/check.js';
-import type { Problem } from '../documents/problems.js';
-import { EXIT, type ExitCode } from './exit-codes.js';
-import { Failure } from './failure.js';
-import { counted, problemLine, problemSum } from './problem-lines.js';
-import { printable } from './text.js';
+import type { Checked } from '../../fleet/spec/check.js';
+import type { Problem } from '../../documents/problems.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { Failure } from '../failure.js';
+import { counted, problemLine, problemSum } from '../problem-lines.js';
+import { printable } from '../text.js';
 
 interface CheckOptions {
   readonly strict?: true;
@@ -27,9 +27,9 @@ export function addFleetCheck(fleet: Command, exit: (code: ExitCode) => void): v
     });
 }
 
-async function load(file: string): Promise<Checked> {
+export async function load(file: string): Promise<Checked> {
   // Loaded here, so that no other command waits for three parsers.
-  const { loadSpec } = await import('../fleet/spec/load.js');
+  const { loadSpec } = await import('../../fleet/spec/load.js');
   try {
     return await loadSpec(file);
   } catch (error) {
