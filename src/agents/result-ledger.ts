@@ -33,13 +33,27 @@ export class ResultLedger {
 
   /** Passes the next chunk on. Throws when it may not follow (`ResultChunkError`), or could not be passed on. */
   take(chunk: ResultChunk, passOn: () => void): void {
+    this.#take((sequence) => {
+      checkShape(chunk);
+      sequence.push(chunk);
+      this.replayed();
+    }, passOn);
+  }
+
+  /** `take` for a chunk that was cut here. */
+  takeOwn(chunk: ResultChunk, passOn: () => void): void {
+    this.#take((sequence) => {
+      sequence.pushOwn(chunk);
+      this.replayed();
+    }, passOn);
+  }
+
+  #take(push: (sequence: ResultChunkSequence) => void, passOn: () => void): void {
     if (this.#ref !== undefined) throw secondResult();
     this.#sequence ??= new ResultChunkSequence(this.#limits);
     this.#hasTaken = true;
     try {
-      checkShape(chunk);
-      this.#sequence.push(chunk);
-      this.replayed();
+      push(this.#sequence);
       passOn();
     } catch (error) {
       this.#spoiled ??= ArcpError.from(error);

@@ -5,8 +5,8 @@
  *    except that a single leftover character holds no byte. Trailing bits need not be zero; empty text is no bytes.
  * 3. Nothing but `=` and whitespace may follow the first `=`. Here execution.rs `decode_base64` takes anything.
  *
- * Plain table lookups over the UTF-8 bytes of the text, so that it is the same in Node and in a browser. Whitespace
- * costs a second pass.
+ * Reading is plain table lookups over the UTF-8 bytes of the text, so that it is the same in Node and in a browser; whitespace
+ * costs a second pass. Writing has no rules of its own: where Node's `Buffer` is, that does it.
  */
 import { ArcpError } from './errors.js';
 
@@ -153,8 +153,25 @@ const PAIRS = new Uint16Array(4096);
   }
 }
 
+/** The size of what our own encoder wrote: padded and without whitespace. */
+export function sizeOfOwnBase64(text: string): number {
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  return (text.length / 4) * 3 - padding;
+}
+
+const { Buffer: NodeBuffer } = globalThis as { readonly Buffer?: typeof Buffer };
+
 /** Base64 of the bytes: standard alphabet, padded, without whitespace. */
 export function encodeBase64(bytes: Uint8Array): string {
+  if (NodeBuffer === undefined) return encodePortably(bytes);
+  return NodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+}
+
+/**
+ * `encodeBase64` where there is no `Buffer`.
+ * @internal
+ */
+export function encodePortably(bytes: Uint8Array): string {
   const rest = bytes.length % 3;
   const whole = bytes.length - rest;
   const pairs = new Uint16Array(Math.ceil(bytes.length / 3) * 2);

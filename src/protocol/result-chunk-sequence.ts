@@ -6,7 +6,7 @@
  *    fails (undecodable, ill-formed, too large) comes after its chunk has settled id and encoding, as in the seed.
  * 3. Sizes are in decoded bytes, and both limits hold before anything counts as received (L7).
  */
-import { Base64Error, measureBase64 } from './base64.js';
+import { Base64Error, measureBase64, sizeOfOwnBase64 } from './base64.js';
 import {
   DEFAULT_RESULT_CHUNK_LIMITS,
   ResultChunkError,
@@ -16,6 +16,12 @@ import {
 } from './result-chunk.js';
 
 const utf8 = new TextEncoder();
+const { Buffer: NodeBuffer } = globalThis as { readonly Buffer?: typeof Buffer };
+
+/** Bytes of well-formed text as UTF-8. */
+function sizeOfText(text: string): number {
+  return NodeBuffer?.byteLength(text) ?? utf8.encode(text).length;
+}
 
 /** Decoded bytes of a chunk's data. */
 function measure(chunk: ResultChunk): number {
@@ -107,6 +113,16 @@ export class ResultChunkSequence {
   push(chunk: ResultChunk): boolean {
     this.expect(chunk);
     return this.receive(chunk, measure(chunk));
+  }
+
+  /**
+   * `push` for a chunk that a `ResultChunker` made: its data is as it should be, and only counted.
+   * @throws ResultChunkError
+   */
+  pushOwn(chunk: ResultChunk): boolean {
+    this.expect(chunk);
+    const { encoding, data } = chunk;
+    return this.receive(chunk, encoding === 'base64' ? sizeOfOwnBase64(data) : sizeOfText(data));
   }
 
   /**

@@ -243,7 +243,7 @@ class RunningJobContext implements JobContext {
     result.refuseSecond();
     const sink = {
       chunk: (chunk: ResultChunk): void => {
-        this.resultChunk(chunk);
+        this.#ownChunk(chunk);
       },
       replayed: () => {
         result.replayed();
@@ -265,6 +265,15 @@ class RunningJobContext implements JobContext {
     this.#run.sawLife();
     this.#run.result.take(chunk, () => {
       this.#emit('job.result_chunk', { result_id, chunk_seq, data, encoding, more });
+    });
+  }
+
+  /** `resultChunk` for one that was cut here: nothing of it has to be looked at again. */
+  #ownChunk(chunk: ResultChunk): void {
+    this.#run.refuseWhenOver();
+    this.#run.sawLife();
+    this.#run.result.takeOwn(chunk, () => {
+      if (this.#run.isLive) this.#run.say('job.result_chunk', textOfOwn(chunk));
     });
   }
 
@@ -414,6 +423,12 @@ class RunningJobContext implements JobContext {
   #emit<T extends MessageType>(type: T, payload: Payload<T>): void {
     if (this.#run.isLive) this.#run.say(type, JSON.stringify(payload));
   }
+}
+
+/** Of a chunk that was cut here. Nothing in base64 has to be escaped, and there is much of it. */
+function textOfOwn({ result_id, chunk_seq, data, encoding, more }: ResultChunk): string {
+  const text = encoding === 'base64' ? `"${data}"` : JSON.stringify(data);
+  return `{"result_id":${JSON.stringify(result_id)},"chunk_seq":${chunk_seq},"data":${text},"encoding":"${encoding}","more":${more}}`;
 }
 
 /** Fills in what peers expect: `current` always, `percent` where it can be told (decision 9). */

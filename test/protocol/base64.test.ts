@@ -4,7 +4,9 @@ import {
   Base64Error,
   decodeBase64,
   encodeBase64,
+  encodePortably,
   measureBase64,
+  sizeOfOwnBase64,
   type Base64Fault,
 } from '../../src/protocol/base64.js';
 import { fixtureCases } from '../spec-fixtures/load.js';
@@ -72,11 +74,12 @@ describe('laws of base64', () => {
     );
   });
 
-  it('whatever is encoded decodes to the same bytes, and is what another encoder makes of them', () => {
+  it('whatever is encoded decodes to the same bytes, and is the same where there is no `Buffer`', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const text = encodeBase64(bytes);
-        expect(text).toBe(Buffer.from(bytes).toString('base64'));
+        expect(encodePortably(bytes)).toBe(text);
+        expect(sizeOfOwnBase64(text)).toBe(bytes.length);
         expect(decodeBase64(text)).toEqual(bytes);
         expect(measureBase64(text)).toBe(bytes.length);
       }),
