@@ -89,6 +89,8 @@ describe('arcp serve --json', () => {
       'job.accepted',
       'job.started',
       'agent.handoff',
+      // `job.handed_over`: the job that it is there.
+      'event.emit',
       ...['metric', 'metric', 'metric', 'metric'],
       'job.completed',
     ]);

@@ -242,7 +242,7 @@ describe('the budget of a child', () => {
       { payload: { cost_budget: ['USD:3'] } },
     );
     expect(await client.terminal(jobId)).toMatchObject({
-      payload: { value: { during: { USD: '0' }, after: { USD: '2' }, child: { status: 'failed' } } },
+      payload: { value: { after: { USD: '2' }, child: { status: 'failed' } } },
     });
   });
 
