@@ -55,3 +55,14 @@ export function cpuMeter() {
 export function parseJson(text) {
   return JSON.parse(text);
 }
+
+/** Bytes in use after a collection; the process needs `--expose-gc`. */
+export async function heapInUse() {
+  // What the latest turns have dropped is let go of.
+  for (let turn = 0; turn < 3; turn++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}

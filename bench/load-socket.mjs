@@ -5,6 +5,9 @@
 import { createConnection } from 'node:net';
 
 const DIGITS = 10;
+/** The first byte of a whole text message, and of a close. */
+const TEXT = 0x81;
+const CLOSE = 0x88;
 const MASK = [0x5a, 0xa5, 0x3c, 0xc3];
 
 /** A text message of which only the ten digits of an id change: `msg_##########`. */
@@ -12,7 +15,7 @@ export class RequestTemplate {
   /** @param {string} text which holds `##########` once */
   constructor(text) {
     const payload = Buffer.from(text);
-    const header = Buffer.from([0x81, 0x80 | 126, payload.length >>> 8, payload.length & 0xff, ...MASK]);
+    const header = Buffer.from([TEXT, 0x80 | 126, payload.length >>> 8, payload.length & 0xff, ...MASK]);
     for (const [index, byte] of payload.entries()) payload[index] = byte ^ (MASK[index % 4] ?? 0);
     this.payloadBytes = payload.length;
     this.bytes = Buffer.concat([header, payload]);
@@ -56,7 +59,10 @@ export function completedBy(/** @type {Buffer} */ frame) {
   const type = frame.indexOf(TYPE) + TYPE.length;
   if (startsWith(frame, type, COMPLETED)) {
     let number = 0;
-    const at = frame.indexOf(CORRELATION) + CORRELATION.length;
+    const correlation = frame.indexOf(CORRELATION);
+    // The end of a child: nobody asked for it.
+    if (correlation === -1) return -1;
+    const at = correlation + CORRELATION.length;
     for (let digit = 0; digit < DIGITS; digit++) number = number * 10 + (frame[at + digit] ?? 0) - 0x30;
     return number;
   }
@@ -75,8 +81,11 @@ function startsWith(frame, at, needle) {
 
 /** Connects, shakes hands, and calls `onFrames` with the text frames of each chunk that comes. */
 export class LoadSocket {
-  /** @type {Buffer} */
-  #rest = Buffer.alloc(0);
+  /** What came of a frame that is not whole yet. @type {Buffer[]} */
+  #pending = [];
+  #pendingBytes = 0;
+  /** How much it takes until there is something to read. */
+  #neededBytes = 2;
   /** @type {(frames: readonly Buffer[]) => void} */
   onFrames = () => undefined;
 
@@ -112,20 +121,33 @@ export class LoadSocket {
 
   /** @param {Buffer} chunk */
   #take(chunk) {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    // A large frame comes in many chunks: they are put together once.
+    if (this.#pendingBytes < this.#neededBytes) return;
+    const bytes = this.#pending.length === 1 ? chunk : Buffer.concat(this.#pending);
     /** @type {Buffer[]} */
     const frames = [];
     let at = 0;
-    while (at + 4 <= bytes.length) {
-      const short = bytes[at + 1] ?? 0;
-      if (short === 127) throw new Error('the benchmark expects frames below 64 KiB');
-      const start = at + (short === 126 ? 4 : 2);
-      const end = start + (short === 126 ? bytes.readUInt16BE(at + 2) : short);
-      if (end > bytes.length) break;
-      if (bytes[at] === 0x81) frames.push(bytes.subarray(start, end));
+    this.#neededBytes = 2;
+    while (at + 2 <= bytes.length) {
+      const short = (bytes[at + 1] ?? 0) & 0x7f;
+      const start = at + (short === 126 ? 4 : short === 127 ? 10 : 2);
+      if (start > bytes.length) break;
+      const length =
+        short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? bytes.readUIntBE(at + 4, 6) : short;
+      const end = start + length;
+      if (end > bytes.length) {
+        this.#neededBytes = end - at;
+        break;
+      }
+      if (bytes[at] === TEXT) frames.push(bytes.subarray(start, end));
+      else if (bytes[at] === CLOSE) throw new Error(`closed: ${bytes.toString('utf8', start + 2, end)}`);
       at = end;
     }
-    this.#rest = bytes.subarray(at);
+    const rest = bytes.subarray(at);
+    this.#pending = rest.length === 0 ? [] : [rest];
+    this.#pendingBytes = rest.length;
     if (frames.length > 0) this.onFrames(frames);
   }
 }

@@ -1,234 +1,192 @@
 /** The load generator, in a process of its own: the same requests and the same cheap counting for every server. */
-import { answer, parseJson } from './ipc.mjs';
-import {
-  completedBy as completedByClassic,
-  completesInDraft,
-  LoadSocket,
-  RequestTemplate,
-} from './load-socket.mjs';
+import { createHash } from 'node:crypto';
+import { answer, cpuMeter, parseJson } from './ipc.mjs';
+import { runJobs } from './load-jobs.mjs';
+import { LoadSession } from './load-session.mjs';
+import { blockOf } from './stream-data.mjs';
 
-/** Requests whose start is remembered: more than are ever in flight. */
-const STARTS = 1 << 12;
-const NOW = '2026-01-01T00:00:00.000Z';
+/** @typedef {import('./load-session.mjs').Job} Job */
+/** @typedef {import('./load-jobs.mjs').LoadResult} LoadResult */
+/** @typedef {{ bytes: number; chunkBytes: number; encoding: 'utf8' | 'base64' }} StreamArguments */
 
-/** @typedef {{ jobs: number; frames: number; seconds: number; p50: number; p99: number }} LoadResult */
-
-/** @type {LoadSocket} */
-let load;
-let port = 0;
-/** What the latest session of this process is resumed with. */
-let resumeToken = '';
-let nextNumber = 1;
-/** Whether this process speaks draft-1.1. */
-let inDraft = false;
-/** In draft-1.1, whose ends name no request: they come in the order of the requests. */
-let nextEnd = 1;
+let server = { port: 0, inDraft: false };
+/** @type {LoadSession[]} */
+let sessions = [];
+/** Those of `watch`, and how many frames each of them got. @type {{ session: LoadSession; frames: number }[]} */
+let watchers = [];
 
 answer({
-  /** Opens the connection and a session on it. */
+  cpu: cpuMeter(),
+
+  /** Opens sessions, each on a connection of its own, in place of those that there were. */
   async connect(argument) {
-    const server = /** @type {{ port: number; dialect: string }} */ (argument);
-    port = server.port;
-    inDraft = server.dialect === 'draft';
-    load = await openSession();
+    const { port, dialect, sockets } = /** @type {{ port: number; dialect: string; sockets: number }} */ (
+      argument
+    );
+    server = { port, inDraft: dialect === 'draft' };
+    for (const session of sessions) session.close();
+    sessions = [];
+    for (let socket = 0; socket < sockets; socket++) sessions.push(await open());
   },
 
   /** The frames of one job as text, for the ceiling to send the same. */
   async sample(argument) {
+    const template = first().invocation(/** @type {Job} */ (argument));
     /** @type {string[]} */
     const frames = [];
-    const done = untilCompleted((frame) => frames.push(frame.toString()));
-    const template = invocation(argument);
-    send(template);
-    await done;
+    await first().run(template, (frame) => frames.push(frame.toString()));
     return { requestBytes: template.payloadBytes, frames };
   },
 
-  /** Keeps `inFlight` jobs going for `ms`. */
+  /** Keeps `inFlight` jobs going for `ms`, spread over the sessions. */
   jobs: (argument) => {
-    const { inFlight, ms, ...job } = /** @type {{ inFlight: number; ms: number }} */ (argument);
-    return runJobs(invocation(job), inFlight, ms);
+    const { inFlight, ms, ...job } = /** @type {Job & { inFlight: number; ms: number }} */ (argument);
+    return runJobs(sessions, job, inFlight, ms);
+  },
+
+  /** Jobs in rounds of `inFlight`: each begins when all of the one before have ended. */
+  async rounds(argument) {
+    const { inFlight, rounds, ...job } = /** @type {Job & { inFlight: number; rounds: number }} */ (argument);
+    for (let round = 0; round < rounds; round++) await runJobs(sessions, job, inFlight, 0);
   },
 
   /** One job after the other; the time of each is taken from its request to its end. */
-  events: async (argument) => {
-    const { repeat, ...job } = /** @type {{ repeat: number }} */ (argument);
-    const template = invocation(job);
+  async events(argument) {
+    const { repeat, ...job } = /** @type {Job & { repeat: number }} */ (argument);
+    const template = first().invocation(job);
     const started = performance.now();
     let frames = 0;
-    for (let run = 0; run < repeat; run++) {
-      const done = untilCompleted(() => (frames += 1));
-      send(template);
-      await done;
-    }
+    for (let run = 0; run < repeat; run++) await first().run(template, () => (frames += 1));
     return { jobs: repeat, frames, seconds: (performance.now() - started) / 1_000, p50: 0, p99: 0 };
   },
 
   /** In a session of its own: has a job tell `count` events, drops the connection, and has all of them told again. */
   async replay(argument) {
     const { count } = /** @type {{ count: number }} */ (argument);
-    load.socket.destroy();
-    load = await openSession();
-    const done = untilCompleted(() => undefined);
-    send(invocation({ tool: 'burst', arguments: { count } }));
-    await done;
-    load.socket.destroy();
-    load = await LoadSocket.open(port);
-    const payload = { resume_token: resumeToken, last_event_seq: 0 };
-    const resume = new RequestTemplate(JSON.stringify({ ...envelope('session.resume'), payload }));
+    const session = await open();
+    let told = 0;
+    await session.run(session.invocation({ tool: 'burst', arguments: { count } }), () => (told += 1));
+    const resume = await session.resume();
     let frames = 0;
-    const told = untilCompleted(() => (frames += 1));
+    const again = session.until((frame) => {
+      frames += 1;
+      return session.completedBy(frame) !== -1;
+    });
     const started = performance.now();
-    send(resume);
-    await told;
-    return { events: frames, seconds: (performance.now() - started) / 1_000 };
+    resume();
+    await again;
+    const seconds = (performance.now() - started) / 1_000;
+    session.close();
+    if (Math.abs(frames - told) > 1) throw new Error(`${told} frames were told, and ${frames} again`);
+    return { frames, seconds };
+  },
+
+  /** One job that streams its result. `check` reads every byte of it, otherwise chunks are counted. */
+  async stream(argument) {
+    const { check, ...input } = /** @type {StreamArguments & { check: boolean }} */ (argument);
+    const hash = createHash('sha256');
+    let chunks = 0;
+    /** @type {Buffer | undefined} */
+    let last;
+    const started = performance.now();
+    await first().run(first().invocation({ tool: 'stream', arguments: input }), (frame) => {
+      last = frame;
+      if (frame.length < input.chunkBytes) return;
+      chunks += 1;
+      if (check) hash.update(dataOf(frame));
+    });
+    const seconds = (performance.now() - started) / 1_000;
+    const expected = input.bytes / input.chunkBytes;
+    if (chunks !== expected) throw new Error(`${chunks} chunks of ${expected}: ${last?.toString() ?? ''}`);
+    if (check) {
+      const block = blockOf(input.encoding, input.chunkBytes);
+      const wanted = createHash('sha256');
+      for (let chunk = 0; chunk < expected; chunk++) wanted.update(block);
+      if (hash.digest('hex') !== wanted.digest('hex')) throw new Error('the result is not what was streamed');
+    }
+    return { seconds };
+  },
+
+  /** Starts a job that waits, and has it watched by `subscribers` sessions more. */
+  async watch(argument) {
+    const { subscribers, count } = /** @type {{ subscribers: number; count: number }} */ (argument);
+    for (const { session } of watchers.slice(1)) session.close();
+    const owner = first();
+    const started = owner.until((frame) => frame.includes('"job_id":"'));
+    owner.send(owner.invocation({ tool: 'gated', arguments: { count } }));
+    const jobId = /"job_id":"([^"]+)"/.exec((await started).toString())?.[1] ?? '';
+    watchers = [{ session: owner, frames: 0 }];
+    for (let subscriber = 0; subscriber < subscribers; subscriber++) {
+      const session = await open();
+      const subscribed = session.until((frame) => frame.includes('"job.subscribed"'));
+      session.send(session.subscription(jobId));
+      await subscribed;
+      watchers.push({ session, frames: 0 });
+    }
+  },
+
+  /** Until every one of them was told the end. Only the last frame of what comes at once is looked at. */
+  async told(argument) {
+    const { count } = /** @type {{ count: number }} */ (argument);
+    const started = performance.now();
+    await Promise.all(
+      watchers.map(
+        (watcher) =>
+          new Promise((resolve) => {
+            watcher.session.wire.onFrames = (frames) => {
+              watcher.frames += frames.length;
+              if (isEnd(frames.at(-1))) resolve(undefined);
+            };
+          }),
+      ),
+    );
+    const seconds = (performance.now() - started) / 1_000;
+    const counts = watchers.map(({ frames }) => frames);
+    // Beside the events and the end there are at most the beginnings of the job, where those came late.
+    if (counts.some((frames) => frames <= count || frames > count + 5))
+      throw new Error(
+        `of ${count} events and an end, ${Math.min(...counts)} to ${Math.max(...counts)} frames came`,
+      );
+    return { frames: counts.reduce((sum, frames) => sum + frames, 0), seconds };
+  },
+
+  /** Opens `count` sessions more, and leaves them idle. */
+  async idle(argument) {
+    const { count } = /** @type {{ count: number }} */ (argument);
+    for (let session = 0; session < count; session++) sessions.push(await open());
   },
 
   /** Opens `count` sessions, has each run a job, and drops their connections. */
   async leaveSessions(argument) {
     const { count } = /** @type {{ count: number }} */ (argument);
-    for (let session = 0; session < count; session++) {
-      load = await openSession();
-      const done = untilCompleted(() => undefined);
-      send(invocation({ tool: 'fast', arguments: {} }));
-      await done;
-      load.socket.destroy();
+    for (let left = 0; left < count; left++) {
+      const session = await open();
+      await session.run(session.invocation({ tool: 'fast', arguments: {} }));
+      session.close();
     }
-    return count;
   },
 });
 
-/** @returns {Promise<LoadSocket>} */
-async function openSession() {
-  load = await LoadSocket.open(port);
-  const auth = { scheme: 'bearer', token: 'bench' };
-  const open = inDraft
-    ? {
-        ...envelope('session.hello'),
-        payload: {
-          auth,
-          client: { name: 'bench', version: '1' },
-          capabilities: { features: ['ack', 'progress', 'result_chunk'] },
-        },
-      }
-    : {
-        ...envelope('session.open'),
-        payload: { auth, client: { kind: 'bench', version: '1' }, capabilities: {} },
-      };
-  const accepted = nextFrame();
-  send(new RequestTemplate(JSON.stringify(open)));
-  const frame = /** @type {{ payload?: { resume_token?: string } }} */ (
-    parseJson((await accepted).toString())
+function open() {
+  return LoadSession.open(server.port, server.inDraft);
+}
+
+function first() {
+  const [session] = sessions;
+  if (session === undefined) throw new Error('there is no session');
+  return session;
+}
+
+/** The decoded data of a chunk. */
+function dataOf(/** @type {Buffer} */ frame) {
+  /** @typedef {{ data: string; encoding: 'utf8' | 'base64' }} Chunk */
+  const { payload } = /** @type {{ payload: Chunk | { body: Chunk } }} */ (parseJson(frame.toString()));
+  const { data, encoding } = 'body' in payload ? payload.body : payload;
+  return Buffer.from(data, encoding);
+}
+
+function isEnd(/** @type {Buffer | undefined} */ frame) {
+  return (
+    frame?.includes('"type":"job.completed"') === true || frame?.includes('"type":"job.result"') === true
   );
-  resumeToken = frame.payload?.resume_token ?? '';
-  nextEnd = nextNumber;
-  return load;
-}
-
-/**
- * @param {RequestTemplate} template
- * @param {number} inFlight
- * @param {number} ms
- * @returns {Promise<LoadResult>}
- */
-function runJobs(template, inFlight, ms) {
-  const starts = new Float64Array(STARTS);
-  /** @type {number[]} */
-  const latencies = [];
-  const size = template.bytes.length;
-  const started = performance.now();
-  const until = started + ms;
-  let frameCount = 0;
-  let running = 0;
-
-  /** @param {number} count */
-  const sendMore = (count) => {
-    const bytes = Buffer.allocUnsafe(count * size);
-    const now = performance.now();
-    for (let index = 0; index < count; index++) {
-      starts[nextNumber % STARTS] = now;
-      template.write(bytes, index * size, nextNumber++);
-    }
-    running += count;
-    load.socket.write(bytes);
-  };
-
-  return new Promise((resolve) => {
-    load.onFrames = (frames) => {
-      frameCount += frames.length;
-      const now = performance.now();
-      let completed = 0;
-      for (const frame of frames) {
-        const number = completedBy(frame);
-        if (number === -1) continue;
-        completed += 1;
-        latencies.push(now - (starts[number % STARTS] ?? now));
-      }
-      running -= completed;
-      if (now < until) {
-        if (completed > 0) sendMore(completed);
-      } else if (running === 0) {
-        latencies.sort((a, b) => a - b);
-        resolve({
-          jobs: latencies.length,
-          frames: frameCount,
-          seconds: (now - started) / 1_000,
-          p50: latencies[Math.floor(latencies.length * 0.5)] ?? 0,
-          p99: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
-        });
-      }
-    };
-    sendMore(inFlight);
-  });
-}
-
-/**
- * @param {(frame: Buffer) => void} onFrame
- * @returns {Promise<void>}
- */
-function untilCompleted(onFrame) {
-  return new Promise((resolve) => {
-    load.onFrames = (frames) => {
-      for (const frame of frames) {
-        onFrame(frame);
-        if (completedBy(frame) !== -1) resolve();
-      }
-    };
-  });
-}
-
-/** @returns {Promise<Buffer>} */
-function nextFrame() {
-  return new Promise((resolve) => {
-    load.onFrames = ([frame]) => {
-      if (frame !== undefined) resolve(frame);
-    };
-  });
-}
-
-/** @param {RequestTemplate} template */
-function send(template) {
-  const bytes = Buffer.alloc(template.bytes.length);
-  template.write(bytes, 0, nextNumber++);
-  load.socket.write(bytes);
-}
-
-/** @param {unknown} job */
-function invocation(job) {
-  const { tool, arguments: input } = /** @type {{ tool: string; arguments: unknown }} */ (job);
-  const request = inDraft
-    ? { ...envelope('job.submit'), payload: { agent: tool, input } }
-    : { ...envelope('tool.invoke'), payload: job };
-  return new RequestTemplate(JSON.stringify(request));
-}
-
-/** @param {string} type */
-function envelope(type) {
-  return { arcp: '1.1', id: 'msg_##########', type, ...(inDraft ? {} : { timestamp: NOW }) };
-}
-
-/** The number of the request that this frame completes, or -1. */
-function completedBy(/** @type {Buffer} */ frame) {
-  if (!inDraft) return completedByClassic(frame);
-  return completesInDraft(frame) ? nextEnd++ : -1;
 }

@@ -5,19 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ask } from './ipc.mjs';
 
 /** @typedef {import('node:child_process').ChildProcess} ChildProcess */
-/** @typedef {import('./load.mjs').LoadResult} LoadResult */
-
-/**
- * @typedef {object} Work
- * @property {string} name
- * @property {string} unit what is counted
- * @property {number} unitsPerJob
- * @property {string} method of the load generator
- * @property {object} warmUp
- * @property {object} measure
- */
-
-/** @typedef {LoadResult & { rate: number; cpu: number; framesPerJob: number }} Measured `cpu`: µs of the server per unit */
+/** @typedef {{ server: ChildProcess; load: ChildProcess }} Pair */
 
 /**
  * @param {string} file
@@ -31,36 +19,48 @@ export function start(file, args = [], execArgv = []) {
 /**
  * Connects a load generator to a server for as long as `use` takes; afterwards both have ended.
  * @param {ChildProcess} server
- * @param {(load: ChildProcess) => Promise<void>} use
+ * @param {(load: ChildProcess) => Promise<unknown>} use
  * @param {string} [dialect] `draft` for draft-1.1
  */
 export async function withLoad(server, use, dialect = 'classic') {
   const load = start('load.mjs');
-  await ask(load, 'connect', { port: await ask(server, 'port'), dialect });
-  await use(load);
-  for (const child of [load, server]) {
-    const exited = once(child, 'exit');
-    child.disconnect();
-    await exited;
+  try {
+    await connect({ server, load }, 1, dialect);
+    await use(load);
+  } finally {
+    await Promise.all([end(load), end(server)]);
   }
 }
 
 /**
- * @param {Work} work
- * @param {ChildProcess} server
- * @param {ChildProcess} load
- * @returns {Promise<Measured>}
+ * @param {Pair} pair
+ * @param {number} sockets
+ * @param {string} dialect
  */
-export async function measure(work, server, load) {
-  await ask(load, work.method, work.warmUp);
+export async function connect({ server, load }, sockets, dialect) {
+  await ask(load, 'connect', { port: await ask(server, 'port'), dialect, sockets });
+}
+
+/** @param {ChildProcess} child */
+export async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  if (child.connected) child.disconnect();
+  await exited;
+}
+
+/**
+ * What the load generator says of a piece of work, and the processor time of the server and of the generator meanwhile,
+ * in microseconds.
+ * @template T
+ * @param {Pair} pair
+ * @param {string} method
+ * @param {object} argument
+ * @returns {Promise<T & { cpu: number; clientCpu: number }>}
+ */
+export async function timed({ server, load }, method, argument) {
   await ask(server, 'cpu');
-  const result = /** @type {LoadResult} */ (await ask(load, work.method, work.measure));
-  const cpu = Number(await ask(server, 'cpu'));
-  const units = result.jobs * work.unitsPerJob;
-  return {
-    ...result,
-    rate: units / result.seconds,
-    cpu: cpu / units,
-    framesPerJob: result.frames / result.jobs,
-  };
+  await ask(load, 'cpu');
+  const result = /** @type {T} */ (await ask(load, method, argument));
+  return { ...result, cpu: Number(await ask(server, 'cpu')), clientCpu: Number(await ask(load, 'cpu')) };
 }

@@ -1,56 +1,43 @@
-/** The benchmark's figures as text. */
+/** The benchmark's figures as a table. */
+import { CEILINGS } from './servers.mjs';
+
+/** @typedef {import('./figures.mjs').Row} Row */
+
+export const COLUMNS = [
+  'work',
+  'server',
+  'median',
+  'lowest – highest',
+  ...CEILINGS.map((name) => `of ${name}`),
+  'p50 ms',
+  'p99 ms',
+  'cpu µs each',
+];
 
 /**
- * One workload on one server: figures of all runs.
- * @typedef {object} Row
- * @property {string} work
- * @property {string} unit what is counted per second
- * @property {string} server
- * @property {readonly number[]} rates per second
- * @property {readonly number[] | undefined} p50 milliseconds
- * @property {readonly number[] | undefined} p99 milliseconds
- * @property {readonly number[]} cpu microseconds of the server per unit
- * @property {number} framesPerJob
- * @property {readonly (number | undefined)[]} ratios its rate divided by that of each server that it is compared with; medians
+ * The cells of each row; what is the same as above is left out.
+ * @param {readonly Row[]} rows
  */
-
-/** @param {readonly number[]} values */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >>> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+export function cellsOf(rows) {
+  return rows.map((row, index) => [
+    rows[index - 1]?.work === row.work ? '' : row.work,
+    row.server,
+    `${whole(row.median)} ${row.unit}`,
+    `${whole(Math.min(...row.values))} – ${whole(Math.max(...row.values))}`,
+    ...CEILINGS.map((name) => row.ratios[name]?.toFixed(2) ?? ''),
+    row.p50?.toFixed(2) ?? '',
+    row.p99?.toFixed(2) ?? '',
+    row.cpu?.toFixed(1) ?? '',
+  ]);
 }
 
-/**
- * @param {readonly Row[]} rows
- * @param {readonly string[]} references the servers that the others are compared with
- */
-export function tableOf(rows, references) {
-  const head = [
-    'work',
-    'server',
-    'per second',
-    '(lowest – highest)',
-    ...references.map((name) => `of ${name}`),
-    'p50 ms',
-    'p99 ms',
-    'cpu µs each',
-  ];
-  const cells = rows.map((row, index) => [
-    rows[index - 1]?.work === row.work ? '' : `${row.work}, ${row.unit}`,
-    row.server,
-    whole(median(row.rates)),
-    `(${whole(Math.min(...row.rates))} – ${whole(Math.max(...row.rates))})`,
-    ...row.ratios.map((ratio) => ratio?.toFixed(2) ?? ''),
-    row.p50 === undefined ? '' : median(row.p50).toFixed(2),
-    row.p99 === undefined ? '' : median(row.p99).toFixed(2),
-    median(row.cpu).toFixed(1),
-  ]);
-  const widths = head.map((title, column) =>
+/** @param {readonly Row[]} rows */
+export function tableOf(rows) {
+  const cells = cellsOf(rows);
+  const widths = COLUMNS.map((title, column) =>
     Math.max(title.length, ...cells.map((line) => line[column]?.length ?? 0)),
   );
-  const lines = [head, widths.map((width) => '-'.repeat(width)), ...cells];
+  const lines = [COLUMNS, widths.map((width) => '-'.repeat(width)), ...cells];
   return lines
     .map((line) =>
       line
