@@ -8,11 +8,11 @@
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { measure, start, withLoad } from './processes.mjs';
+import { rowsOf } from './figures.mjs';
+import { start, withLoad } from './processes.mjs';
 import { topOf } from './profile.mjs';
-import { median, tableOf } from './table.mjs';
-
-/** @typedef {import('./processes.mjs').Measured} Measured */
+import { tableOf } from './table.mjs';
+import { jobsPerSecond } from './works/jobs.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -31,50 +31,32 @@ const PLACES = [
   { name: 'child, warm', place: 'child' },
   { name: 'dialled in', place: 'dialled' },
 ];
-const JOB = { tool: 'fast', arguments: {} };
-const WORKS = [1, 16].map((inFlight) => ({
-  name: `${inFlight} in flight`,
-  unit: 'jobs',
-  unitsPerJob: 1,
-  method: 'jobs',
-  // Long enough for the processes of the pool to be there.
-  warmUp: { ...JOB, inFlight, ms: 1_500 },
-  measure: { ...JOB, inFlight, ms: 2_000 },
-}));
+const WORKS = [1, 16];
+/** Long enough for the processes of the pool to be there. */
+const TIMES = { warmUpMs: 1_500, measureMs: 2_000 };
+
+/**
+ * @param {import('./processes.mjs').Pair} pair
+ * @param {number} inFlight
+ */
+function measure(pair, inFlight) {
+  return jobsPerSecond(pair, `${inFlight} in flight`, inFlight, TIMES);
+}
 
 async function compare() {
-  /** @type {Map<string, Measured[]>} */
-  const measured = new Map();
-  for (let run = 0; run < runs; run++) {
+  /** @type {import('./figures.mjs').Taken[]} */
+  const taken = [];
+  for (let run = 1; run <= runs; run++) {
     for (const { name, place } of PLACES) {
-      process.stderr.write(`run ${run + 1} of ${runs}: ${name}\n`);
+      process.stderr.write(`run ${run} of ${runs}: ${name}\n`);
       const server = start('dispatch-server.mjs', [place]);
       await withLoad(server, async (load) => {
-        for (const work of WORKS) {
-          const key = `${work.name} ${name}`;
-          measured.set(key, [...(measured.get(key) ?? []), await measure(work, server, load)]);
-        }
+        for (const inFlight of WORKS)
+          taken.push({ key: '', server: name, run, ...(await measure({ server, load }, inFlight)) });
       });
     }
   }
-  return WORKS.flatMap((work) => {
-    const figuresOf = (/** @type {string} */ name) => measured.get(`${work.name} ${name}`) ?? [];
-    const rateOf = (/** @type {string} */ name) => median(figuresOf(name).map(({ rate }) => rate));
-    return PLACES.map(({ name }) => {
-      const figures = figuresOf(name);
-      return {
-        work: work.name,
-        unit: work.unit,
-        server: name,
-        rates: figures.map(({ rate }) => rate),
-        p50: figures.map(({ p50 }) => p50),
-        p99: figures.map(({ p99 }) => p99),
-        cpu: figures.map(({ cpu }) => cpu),
-        framesPerJob: median(figures.map(({ framesPerJob }) => framesPerJob)),
-        ratios: [name === HERE ? undefined : rateOf(name) / rateOf(HERE)],
-      };
-    });
-  });
+  return rowsOf(taken, [HERE]);
 }
 
 async function profile() {
@@ -82,7 +64,7 @@ async function profile() {
     const file = `bench-dispatch-${place}.cpuprofile`;
     const server = start('dispatch-server.mjs', [place], ['--cpu-prof', `--cpu-prof-name=${file}`]);
     await withLoad(server, async (load) => {
-      for (const work of WORKS) await measure(work, server, load);
+      for (const inFlight of WORKS) await measure({ server, load }, inFlight);
     });
     console.log(`\n${name} (${file})`);
     for (const { name: title, share } of topOf(file, 25))

@@ -8,7 +8,7 @@ import { format } from 'prettier';
 import { AIMS, reached } from './aims.mjs';
 import { parseJson } from './ipc.mjs';
 import { machineLine } from './machine.mjs';
-import { cellsOf, COLUMNS } from './table.mjs';
+import { cellsOf, columnsOf } from './table.mjs';
 import { WORKS } from './works/index.mjs';
 
 /** @typedef {{ machine: import('./machine.mjs').Machine; runs: number; scale: number; rows: import('./figures.mjs').Row[] }} Figures */
@@ -33,7 +33,7 @@ const parts = [
   markdown(['', 'aim', 'reached', 'met'], aims),
   ...WORKS.flatMap(({ key, title }) => {
     const own = rows.filter((row) => row.key === key);
-    return own.length === 0 ? [] : [`## (${key}) ${title}`, markdown(COLUMNS, cellsOf(own))];
+    return own.length === 0 ? [] : [`## (${key}) ${title}`, markdown(columnsOf(), cellsOf(own))];
   }),
 ];
 

@@ -13,7 +13,7 @@ import { CEILINGS } from './servers.mjs';
  * @property {string} unit
  * @property {number[]} values of each run
  * @property {number} median
- * @property {Readonly<Record<string, number>>} ratios to each of the bare servers: the median of each run's own
+ * @property {Readonly<Record<string, number>>} ratios to each server that it is compared with: the median of each run's own
  * @property {number} [p50] milliseconds, the median of the runs
  * @property {number} [p99]
  * @property {number} [cpu] microseconds of the server for each of what the unit counts
@@ -34,9 +34,10 @@ const MORE = /** @type {const} */ (['p50', 'p99', 'cpu', 'clientCpu', 'frames', 
 
 /**
  * @param {readonly Taken[]} taken
+ * @param {readonly string[]} [references] the servers that the others are compared with
  * @returns {Row[]} in the order of the works, the servers of each beside each other
  */
-export function rowsOf(taken) {
+export function rowsOf(taken, references = CEILINGS) {
   /** @type {Map<string, Map<string, Taken[]>>} */
   const works = new Map();
   for (const figure of taken) {
@@ -46,26 +47,29 @@ export function rowsOf(taken) {
     works.set(work, servers);
     servers.set(figure.server, [...(servers.get(figure.server) ?? []), figure]);
   }
-  return [...works.values()].flatMap((servers) => [...servers.values()].map((runs) => rowOf(runs, servers)));
+  return [...works.values()].flatMap((servers) =>
+    [...servers.values()].map((runs) => rowOf(runs, servers, references)),
+  );
 }
 
 /**
  * @param {readonly Taken[]} runs
  * @param {ReadonlyMap<string, readonly Taken[]>} servers
+ * @param {readonly string[]} references
  * @returns {Row}
  */
-function rowOf(runs, servers) {
+function rowOf(runs, servers, references) {
   const [{ key, work, server, unit } = { key: '', work: '', server: '', unit: '' }] = runs;
   /** @type {Row} */
   const row = { key, work, server, unit, values: runs.map(({ value }) => value), median: 0, ratios: {} };
   row.median = median(row.values);
-  for (const ceiling of CEILINGS) {
-    if (CEILINGS.includes(server)) continue;
+  for (const reference of references) {
+    if (references.includes(server)) continue;
     const ratios = runs.flatMap(({ run, value }) => {
-      const same = servers.get(ceiling)?.find((other) => other.run === run);
+      const same = servers.get(reference)?.find((other) => other.run === run);
       return same === undefined ? [] : [value / same.value];
     });
-    if (ratios.length > 0) row.ratios = { ...row.ratios, [ceiling]: median(ratios) };
+    if (ratios.length > 0) row.ratios = { ...row.ratios, [reference]: median(ratios) };
   }
   for (const name of MORE) {
     const values = runs.flatMap(({ [name]: value }) => (value === undefined ? [] : [value]));

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { anonymous, createRuntime, defineAgent, listen, sqliteStore } from 'arcp-runtime';
 import { connect } from 'arcp-runtime/client';
 import { hostFleet } from 'arcp-runtime/fleet';
-import { median } from './table.mjs';
+import { median } from './figures.mjs';
 
 const { values: options } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 /** (g) A job that delegates to a job that delegates, five deep: six jobs, of whose ends each waits for the next. */
 import { CLASSIC, withServer } from '../servers.mjs';
-import { jobsPerSecond } from './jobs.mjs';
+import { jobsPerSecond, timesOf } from './jobs.mjs';
 
 const DEPTH = 5;
 const IN_FLIGHT = [1, 16];
@@ -17,7 +17,13 @@ export const delegation = {
     await withServer(definition, samples, async (pair) => {
       const job = { tool: 'chain', arguments: { depth: DEPTH } };
       for (const inFlight of IN_FLIGHT) {
-        const figure = await jobsPerSecond(pair, `${inFlight} trees in flight`, inFlight, scale, job);
+        const figure = await jobsPerSecond(
+          pair,
+          `${inFlight} trees in flight`,
+          inFlight,
+          timesOf(scale),
+          job,
+        );
         measured.push({ ...figure, unit: 'trees/s' });
       }
     });

@@ -1,7 +1,7 @@
 /** (i) Whether jobs take longer where a million of them are stored; none is forgotten here. */
 import { ask } from '../ipc.mjs';
 import { SQLITE, withServer } from '../servers.mjs';
-import { jobsPerSecond } from './jobs.mjs';
+import { jobsPerSecond, timesOf } from './jobs.mjs';
 
 /** @typedef {import('../load-jobs.mjs').LoadResult} LoadResult */
 
@@ -27,14 +27,14 @@ export const growth = {
         const filling = { ...FILLING, ms: scale(FILLING.ms) };
         // So that both are as warm: a slice of filling is little beside what follows.
         await ask(pair.load, 'jobs', filling);
-        measured.push(await jobsPerSecond(pair, 'nothing stored', IN_FLIGHT, scale));
+        measured.push(await jobsPerSecond(pair, 'nothing stored', IN_FLIGHT, timesOf(scale)));
         const wanted = scale(JOBS, 1_000);
         const until = performance.now() + LONGEST_MS;
         let stored = 0;
         while (stored < wanted && performance.now() < until)
           stored += /** @type {LoadResult} */ (await ask(pair.load, 'jobs', filling)).jobs;
         const reached = stored >= wanted ? JOBS.toLocaleString('en-US') : `only ${stored}`;
-        const full = await jobsPerSecond(pair, `${reached} stored`, IN_FLIGHT, scale);
+        const full = await jobsPerSecond(pair, `${reached} stored`, IN_FLIGHT, timesOf(scale));
         measured.push({ ...full, stored });
       },
       ['--max-old-space-size=12288'],

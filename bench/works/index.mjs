@@ -2,6 +2,7 @@
 import { delegation } from './delegation.mjs';
 import { events, replay } from './events.mjs';
 import { fanOut } from './fan-out.mjs';
+import { fleet } from './fleet.mjs';
 import { growth } from './growth.mjs';
 import { jobs } from './jobs.mjs';
 import { sessions } from './sessions.mjs';
@@ -9,4 +10,4 @@ import { startUp } from './start-up.mjs';
 import { streams } from './streams.mjs';
 
 /** @type {readonly import('./work.mjs').Work[]} */
-export const WORKS = [jobs, events, streams, fanOut, replay, sessions, delegation, startUp, growth];
+export const WORKS = [jobs, events, streams, fanOut, replay, sessions, delegation, startUp, growth, fleet];

@@ -7,8 +7,8 @@ import { ALL, withServer } from '../servers.mjs';
 /** @typedef {import('../load-jobs.mjs').LoadResult} LoadResult */
 
 const FAST = { tool: 'fast', arguments: {} };
-const WARM_UP_MS = 400;
-const MEASURE_MS = 1_000;
+/** @typedef {{ warmUpMs: number; measureMs: number }} Times */
+const TIMES = { warmUpMs: 400, measureMs: 1_000 };
 
 /** How many jobs are in flight together, on how many sockets. */
 const DEPTHS = [
@@ -28,7 +28,7 @@ export const jobs = {
       for (const { inFlight, sockets } of DEPTHS) {
         await connect(pair, sockets, definition.dialect);
         const on = sockets === 1 ? 'one socket' : `${sockets} sockets`;
-        measured.push(await jobsPerSecond(pair, `${inFlight} in flight on ${on}`, inFlight, scale));
+        measured.push(await jobsPerSecond(pair, `${inFlight} in flight on ${on}`, inFlight, timesOf(scale)));
       }
     });
     return measured;
@@ -36,17 +36,25 @@ export const jobs = {
 };
 
 /**
+ * How long jobs are kept going.
+ * @param {import('./work.mjs').Scale} scale
+ */
+export function timesOf(scale) {
+  return { warmUpMs: scale(TIMES.warmUpMs), measureMs: scale(TIMES.measureMs) };
+}
+
+/**
  * @param {import('../processes.mjs').Pair} pair
  * @param {string} work
  * @param {number} inFlight
- * @param {import('./work.mjs').Scale} scale
+ * @param {Times} times
  * @param {object} [job]
  * @returns {Promise<Measurement>}
  */
-export async function jobsPerSecond(pair, work, inFlight, scale, job = FAST) {
-  await ask(pair.load, 'jobs', { ...job, inFlight, ms: scale(WARM_UP_MS) });
+export async function jobsPerSecond(pair, work, inFlight, times, job = FAST) {
+  await ask(pair.load, 'jobs', { ...job, inFlight, ms: times.warmUpMs });
   /** @type {LoadResult & { cpu: number; clientCpu: number }} */
-  const result = await timed(pair, 'jobs', { ...job, inFlight, ms: scale(MEASURE_MS) });
+  const result = await timed(pair, 'jobs', { ...job, inFlight, ms: times.measureMs });
   return {
     work,
     unit: 'jobs/s',
