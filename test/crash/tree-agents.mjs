@@ -61,9 +61,9 @@ const node = (name, recovery) =>
       // A root without a gate is in a hurry: what it does not wait for is cancelled, or lives on.
       if (name !== 'root' || gate !== undefined) for (const place of [0, 2]) await children[place]?.outcome;
       if (gate === undefined) return 'grown';
-      ctx.progress({ message: 'waits' });
-      // Until all below it has ended, and what that held has come back.
-      while (!existsSync(gate)) await sleep(10, undefined, { signal: ctx.signal });
+      ctx.progress({ message: String(attempt) });
+      // Until all below it has ended, and what that held has come back. An attempt after this one has a gate of its own.
+      while (!existsSync(`${gate}-${attempt}`)) await sleep(10, undefined, { signal: ctx.signal });
       return ctx.lease.remaining();
     },
   });

@@ -24,8 +24,8 @@ export class TreeWatcher extends ResumingClient {
   /** Roots of others that it watches; what answered is there for good. */
   readonly #watched = new Map<string, 'asked' | 'watched'>();
   readonly #told = new Set<string>();
-  /** Roots that wait for what is below them, in their present attempt. */
-  readonly #waiting = new Set<string>();
+  /** The attempts in which roots wait for what is below them. */
+  readonly #waiting = new Map<string, string>();
   #onRoot: (jobId: string, key: string) => void = () => undefined;
 
   constructor(url: string, token: string) {
@@ -54,9 +54,9 @@ export class TreeWatcher extends ResumingClient {
     this.#onRoot = listener;
   }
 
-  /** Whether the agent of a root has begun all that it will, and says so. */
-  waits(root: string): boolean {
-    return this.#waiting.has(root);
+  /** The attempt in which the agent of a root has begun all that it will, and says so. */
+  waits(root: string): string | undefined {
+    return this.#waiting.get(root);
   }
 
   jobsBelow(root: string): string[] {
@@ -104,7 +104,8 @@ export class TreeWatcher extends ResumingClient {
     if (type !== 'job.accepted' && this.#told.has(envelope.id)) this.faults.push(`${envelope.id} came twice`);
     this.#told.add(envelope.id);
     if (type === 'job.started') this.#waiting.delete(job);
-    if (type === 'job.progress') this.#waiting.add(job);
+    if (type === 'job.progress')
+      this.#waiting.set(job, (envelope.payload as { readonly message: string }).message);
     if (!TERMINAL.test(type)) return;
     if (this.ends.has(job)) this.faults.push(`${job} ended twice`);
     this.ends.set(job, envelope);

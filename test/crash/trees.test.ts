@@ -100,13 +100,16 @@ it(
         const rootOf = (kind: string): string => owner.rootOf(`${kind} ${round}`) ?? '';
         await until('the roots', () => rootOf('waits') !== '' && rootOf('hurries') !== '');
         const [root, hurried] = [rootOf('waits'), rootOf('hurries')];
-        // Whatever a job began was told before it said that it waits, or ended: nothing new can come then.
-        await until('the ends of all below the roots', () => {
-          const below = [hurried, ...owner.jobsBelow(hurried), ...owner.jobsBelow(root)];
-          return owner.waits(root) && owner.hasEnded(below);
+        // Whatever an attempt began was told before it said that it waits: nothing new can come then.
+        await until('the end of the root', () => {
+          const attempt = owner.waits(root);
+          if (attempt !== undefined && owner.hasEnded(owner.jobsBelow(root)))
+            writeFileSync(`${gate}-${attempt}`, '');
+          return owner.ends.has(root);
         });
-        writeFileSync(gate, '');
-        await until('the end of the root', () => owner.ends.has(root));
+        await until('the ends of all below the other', () =>
+          owner.hasEnded([hurried, ...owner.jobsBelow(hurried)]),
+        );
         await until('the end as it is watched', () => spectator.ends.has(root));
         waiting.push(root);
         if (ROUNDS > 3) process.stderr.write(`round ${round}: ${owner.events.length} events seen\n`);
