@@ -149,7 +149,7 @@ export class Client {
     return this.#session.inFlight;
   }
 
-  /** The agents that the runtime advertised when the session was opened. */
+  /** The agents that the runtime has, as far as it has said; `on('agents', …)` is told when they change. */
   agents(): readonly InventoryEntry[] {
     return this.#session.current.agents;
   }

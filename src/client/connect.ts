@@ -93,6 +93,7 @@ export async function openSession(
             OPT_IN.human,
             ...(expected === undefined ? [] : [OPT_IN.identity]),
             OPT_IN.workflow,
+            OPT_IN.agents,
           ],
           ...options.capabilities,
         },

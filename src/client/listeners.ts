@@ -1,5 +1,5 @@
 /** What a client tells beside the answers to its calls, and who listens. */
-import type { AnyEnvelope, ArcpError, Refusal } from '../protocol/index.js';
+import type { AnyEnvelope, ArcpError, Inventory, Refusal } from '../protocol/index.js';
 import type { Question } from './question.js';
 
 /** Something that came and concerns no call and no job of this client. */
@@ -28,6 +28,8 @@ export interface ClientEvents {
   readonly connection: ConnectionChange;
   /** A job that this client is told of asks a person. In a history it may have been answered since: see `ended`. */
   readonly question: Question;
+  /** The agents of the runtime are others than they were: what `Client.agents` gives from now on. */
+  readonly agents: Inventory;
 }
 
 type Listener<Name extends keyof ClientEvents> = (event: ClientEvents[Name]) => void;
@@ -37,6 +39,7 @@ export class Listeners {
     notice: new Set(),
     connection: new Set(),
     question: new Set(),
+    agents: new Set(),
   };
 
   /** Returns the function that ends the listening. */

@@ -26,6 +26,7 @@ import {
   type StreamKind,
 } from '../protocol/index.js';
 import { Acks } from './acks.js';
+import { agentsTold } from './agents-changed.js';
 import {
   encodeBody,
   encodeFrame,
@@ -286,10 +287,13 @@ export class ClientSession implements ConnectionOwner {
 
   opened({ payload }: Envelope<'session.accepted'>): void {
     const { session_id: id, runtime, capabilities, resume_token } = payload;
-    this.#current = { id, runtime, capabilities, agents: inventoryOf(capabilities) };
+    const former = this.#current;
+    const agents = inventoryOf(capabilities);
+    this.#current = { id, runtime, capabilities, agents };
     this.#resumeToken = resume_token;
     this.#lastEventSeq = 0;
     this.#goOn(false);
+    if (former !== undefined) this.#tellAgents(former.agents, agents);
   }
 
   resumed({ payload }: Envelope<'session.resumed'>): void {
@@ -307,6 +311,11 @@ export class ClientSession implements ConnectionOwner {
     if (this.#calls.answer(envelope, size)) return;
     if (envelope.type === 'stream.error' && envelope.stream_id !== undefined)
       this.#inputs.get(envelope.stream_id)?.fail(ArcpError.fromPayload(envelope.payload));
+    const agents = agentsTold(envelope);
+    if (agents !== undefined) {
+      this.#takeAgents(agents);
+      return;
+    }
     if (isJobEvent(envelope)) {
       this.questions.note(envelope);
       if (!this.#jobs.route(envelope, size) && !this.#cancelAbandoned(envelope)) this.#unrouted(envelope);
@@ -366,6 +375,16 @@ export class ClientSession implements ConnectionOwner {
     this.#settleReady?.resolve();
     this.#settleReady = undefined;
     this.listeners.tell('connection', { state: 'open', resumed });
+  }
+
+  #takeAgents(agents: Inventory): void {
+    const { agents: former } = this.current;
+    this.#current = { ...this.current, agents };
+    this.#tellAgents(former, agents);
+  }
+
+  #tellAgents(former: Inventory, agents: Inventory): void {
+    if (JSON.stringify(agents) !== JSON.stringify(former)) this.listeners.tell('agents', agents);
   }
 
   #control(envelope: AnyEnvelope): void {

@@ -6,7 +6,8 @@
  *      that there is not is an error of the protocol.
  * (T3) The client comes back to the runtime by itself. Where it gave up, the next call tries anew: the conversation
  *      outlives a runtime that was away.
- * (T4) An agent that came after the session was opened is no listed tool yet, but can be called.
+ * (T4) Tools come and go with the agents, and the MCP client is told. A runtime that does not tell of its agents may have one
+ *      that is no listed tool yet, but can be called.
  */
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
@@ -160,7 +161,9 @@ export class AgentsServer {
         if (change.state === 'waiting')
           this.#logger.warn({ code: change.error.code }, 'the connection to the runtime was lost');
         else if (change.state === 'closed') this.#client = undefined;
-        else if (!change.resumed) this.#tellTools();
+      });
+      client.on('agents', () => {
+        this.#tellTools();
       });
       this.#tellTools();
       return client;
@@ -170,7 +173,7 @@ export class AgentsServer {
     }
   }
 
-  /** Another session may have other agents. */
+  /** (T4) */
   #tellTools(): void {
     if (this.#server.transport === undefined) return;
     this.#server.sendToolListChanged().catch(() => undefined); // nobody is there any more

@@ -22,6 +22,9 @@ export interface InventoryEntry {
 
 export type Inventory = readonly InventoryEntry[];
 
+/** The name of the `event.emit` that tells which agents there are, when they come and go (`arcpx.arcp.agents.v1`). */
+export const AGENTS_CHANGED = 'agents.changed';
+
 /** Limits on an inventory taken from the wire (L7). */
 export const MAX_INVENTORY_AGENTS = 10_000;
 export const MAX_AGENT_VERSIONS = 1_000;

@@ -271,6 +271,7 @@ export class Connection {
         correlationId: id,
       });
       session.attach(this.#peer, payload.last_event_seq);
+      this.#engine.tellAgents(session);
     });
   }
 

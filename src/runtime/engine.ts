@@ -7,7 +7,7 @@ import type { Capabilities } from '../protocol/capabilities.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { UnnamedPolicy } from '../protocol/lease.js';
 import { OPT_IN } from '../protocol/extensions.js';
-import type { Inventory } from '../protocol/inventory.js';
+import { AGENTS_CHANGED, type Inventory } from '../protocol/inventory.js';
 import type { MessageType, Payload } from '../protocol/messages.js';
 import type { TrustLevel } from '../protocol/trust-level.js';
 import type { Store } from '../store/store.js';
@@ -43,6 +43,7 @@ import { AgentRegistry } from './registry.js';
 import type { RuntimeKey } from './runtime-key.js';
 import { ScheduleTable } from './schedules.js';
 import { sessionOfLog } from './session-log.js';
+import type { Session } from './session.js';
 import { SessionTable } from './session-table.js';
 import { StreamTable } from './stream-table.js';
 import { ToolTable } from './tool-calls.js';
@@ -78,9 +79,6 @@ export interface UnnamedCapabilities {
   readonly inProcess: UnnamedPolicy;
   readonly remote: UnnamedPolicy;
 }
-
-/** The name of the `event.emit` that tells which agents there are, when they come and go. */
-const AGENTS_CHANGED = 'agents.changed';
 
 export class Engine implements IntakeContext {
   readonly store: Store;
@@ -148,7 +146,7 @@ export class Engine implements IntakeContext {
       },
     );
     this.registry = new AgentRegistry(() => {
-      this.#tellAgents();
+      this.#tellAllAgents();
     });
     this.providers = new ProviderTable(this, options.mayHost);
     this.admission = new Admission(limits);
@@ -240,20 +238,23 @@ export class Engine implements IntakeContext {
   }
 
   /** Sessions that asked for it are told, once a turn, what agents there are now (`arcpx.arcp.agents.v1`). */
-  #tellAgents(): void {
+  #tellAllAgents(): void {
     if (this.#tellsAgents || this.#state !== 'serving') return;
     this.#tellsAgents = true;
     queueMicrotask(() => {
       this.#tellsAgents = false;
-      const { agents } = this.capabilities;
-      for (const { id, extensions, peer } of this.sessions.connected()) {
-        if (!extensions.has(OPT_IN.agents)) continue;
-        peer?.reply({
-          type: 'event.emit',
-          payload: { name: AGENTS_CHANGED, data: { agents } },
-          sessionId: id,
-        });
-      }
+      for (const session of this.sessions.connected()) this.tellAgents(session);
+    });
+  }
+
+  /** Tells a session what agents there are, if it asked for that; one that was away has missed what came and went. */
+  tellAgents({ id, extensions, peer }: Session): void {
+    if (!extensions.has(OPT_IN.agents)) return;
+    const { agents } = this.capabilities;
+    peer?.reply({
+      type: 'event.emit',
+      payload: { name: AGENTS_CHANGED, data: { agents } },
+      sessionId: id,
     });
   }
 

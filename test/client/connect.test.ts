@@ -26,6 +26,7 @@ describe('connect', () => {
           'arcpx.arcp.handoff.v1',
           'arcpx.arcp.human.v1',
           'arcpx.arcp.workflow.v1',
+          'arcpx.arcp.agents.v1',
         ],
         artifacts: true,
       },

@@ -111,10 +111,18 @@ it('tools are listed in pages, and calls beyond the limit fail', async () => {
   expect(await call('words')).toMatchObject(failure('RESOURCE_EXHAUSTED: there are 1 calls already'));
 });
 
-it('an agent that came later can be called (T4)', async () => {
-  const { test, call } = await scene();
-  test.runtime.register({ ...words, name: 'later' });
+it('tools come and go with the agents, and the MCP client is told (T4)', async () => {
+  const { test, mcp, call, changes } = await scene();
+  const tools = async (): Promise<string[]> => (await mcp.listTools()).tools.map(({ name }) => name);
+  const later = { ...words, name: 'later' };
+  test.runtime.register(later);
+  await vi.waitFor(() => expect(changes()).toBe(1));
+  expect(await tools()).toEqual(['wait', 'words', 'later']);
   expect((await call('later')).isError).toBeUndefined();
+  test.runtime.unregister(later);
+  await vi.waitFor(() => expect(changes()).toBe(2));
+  expect(await tools()).toEqual(['wait', 'words']);
+  await expect(call('later')).rejects.toThrow('there is no tool "later"');
 });
 
 it('progress grows, also where it is told in words or goes back', async () => {
