@@ -31,6 +31,12 @@ function status(phase: string, more: Readonly<Record<string, unknown>> = {}): Ki
   return { kind: 'status', body: JSON.stringify({ phase, ...more }) };
 }
 
+/** One that says the same of every job. */
+function always(phase: string): Project {
+  const same = status(phase);
+  return () => same;
+}
+
 function asIs(kind: EventKind): Project {
   return ({ payload }) => ({ kind, body: payload });
 }
@@ -154,8 +160,8 @@ function phase(name: string): Project {
 }
 
 const PROJECTIONS: ReadonlyMap<string, Project> = new Map<MessageType, Project>([
-  ['job.accepted', () => status('pending')],
-  ['job.started', () => status('running')],
+  ['job.accepted', always('pending')],
+  ['job.started', always('running')],
   ['job.heartbeat', heartbeat],
   ['job.progress', withFeature('progress', progress)],
   ['job.result_chunk', withFeature('result_chunk', asIs('result_chunk'))],
@@ -164,7 +170,7 @@ const PROJECTIONS: ReadonlyMap<string, Project> = new Map<MessageType, Project>(
   ['metric', metric],
   ['agent.delegate', delegate],
   // Its value follows in `job.result`.
-  ['workflow.complete', () => status('workflow_complete')],
+  ['workflow.complete', always('workflow_complete')],
   ['event.emit', emitted],
   ['stream.chunk', streamChunk],
   ['artifact.ref', artifact],
