@@ -34,6 +34,7 @@ import {
   childArguments,
   checkDelegation,
   prepareJob,
+  type ChildTerms,
   type Prepared,
   type Requester,
   type Submission,
@@ -208,9 +209,9 @@ export class Intake {
   async delegate(parent: JobRun, target: string, options: DelegateOptions): Promise<ChildJob> {
     const { jobs, store, journal, registry } = this.#context;
     const { signal } = options;
-    const asking = (): Promise<ArcpError | undefined> | undefined =>
+    const asking = (terms: ChildTerms): Promise<ArcpError | undefined> | undefined =>
       askedFirst(parent, this.#context, () => {
-        checkDelegation(parent.job, target, registry, this.#context);
+        checkDelegation(parent.job, terms, registry, this.#context);
       });
     const job = await this.#childOf(parent, target, options, asking);
     const cancel = (reason?: string): void => {
@@ -237,7 +238,7 @@ export class Intake {
     parent: JobRun,
     target: string,
     options: DelegateOptions,
-    asking: () => Promise<ArcpError | undefined> | undefined,
+    asking: (terms: ChildTerms) => Promise<ArcpError | undefined> | undefined,
   ): Promise<Job> {
     const { registry, newId, limits } = this.#context;
     const { job } = parent;
@@ -269,7 +270,13 @@ export class Intake {
       delegation === undefined ? undefined : startedUnder(delegation, job, limits, options.again !== false);
     const known = find();
     if (known !== undefined) return known;
-    const answer = asking();
+    const terms = {
+      agent: target,
+      leaseRequest: plain.lease_request,
+      costBudget: budget,
+      profile: plain.profile,
+    };
+    const answer = asking(terms);
     let refused: ArcpError | undefined;
     if (answer !== undefined) {
       refused = await answer;
@@ -287,11 +294,8 @@ export class Intake {
       if (refused !== undefined) throw refused;
       prepared = prepareJob(
         {
-          agent: target,
+          ...terms,
           arguments: childArguments(task, plain.context),
-          leaseRequest: plain.lease_request,
-          costBudget: budget,
-          profile: plain.profile,
           maxRuntimeMs,
           priority: origin.priority,
           traceId: origin.traceId,

@@ -7,6 +7,7 @@
  * (Y2) A warning is a `log` and a metric of the job whose budget it is, and changes nothing.
  */
 import { AMOUNT_UNIT, formatAmount } from '../protocol/decimal.js';
+import { ArcpError } from '../protocol/errors.js';
 import type { Amount } from '../protocol/cost-budget.js';
 import type { Payload } from '../protocol/messages.js';
 import { BUDGET_WARNING, COST_REMAINING, costMetric } from './cost-metric.js';
@@ -46,6 +47,13 @@ export function spend(
 /** (Y1) Charges one act. Throws BUDGET_EXHAUSTED. */
 export function spendAct(job: Job, limits: Limits, act: keyof typeof COUNTED_ACTS): void {
   if (job.origin.budget.remainders().has(act)) spend(job, limits, COUNTED_ACTS[act], AMOUNT_UNIT, act);
+}
+
+/** Throws BUDGET_EXHAUSTED where no such act is left, and spends nothing. */
+export function checkActLeft(job: Job, act: keyof typeof COUNTED_ACTS): void {
+  const left = job.origin.budget.remainders().get(act);
+  if (left !== undefined && left <= 0n)
+    throw new ArcpError('BUDGET_EXHAUSTED', `no ${act} are left in the budget`);
 }
 
 /** (Y2) */

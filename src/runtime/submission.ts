@@ -8,7 +8,7 @@ import { parseAgentRef, type AgentRef } from '../protocol/agent-ref.js';
 import type { BudgetPolicy } from '../protocol/cost-budget.js';
 import { ArcpError } from '../protocol/errors.js';
 import type { JobId, SessionId } from '../protocol/ids.js';
-import { requestedLease, rootBounds, type LeaseBounds } from '../protocol/lease.js';
+import { requestedLease, rootBounds, type LeaseBounds, type LeaseRequest } from '../protocol/lease.js';
 import { inheritBounds, leaseSubset } from '../protocol/lease-subset.js';
 import {
   DEFAULT_PROFILE,
@@ -31,6 +31,7 @@ import { ProvidedAgent } from './providers/provided-agent.js';
 import type { AgentRegistry } from './registry.js';
 import { lowerTrust, type TrustLevel } from '../protocol/trust-level.js';
 import { checkHops } from './handoff/terms.js';
+import { checkActLeft } from './spending.js';
 import { JobTrust, TRUST } from './trust.js';
 
 /** A request for work. */
@@ -112,14 +113,8 @@ export function prepareJob(
   const { principal, quota, sessionId, heartbeatMs } = requester;
   const budgetPolicy = parent?.origin.budgetPolicy ?? requester.budgetPolicy;
   const ref = parseAgentRef(submission.agent);
-  const lease = requestedLease({
-    lease_request: submission.leaseRequest,
-    cost_budget: submission.costBudget,
-  });
+  const lease = leaseOf(submission, context);
   const asked: LeaseBounds = lease ?? {};
-  if (asked.expiresAt !== undefined && asked.expiresAt <= context.clock.now()) {
-    throw new ArcpError('INVALID_REQUEST', 'lease_request.expires_at is not in the future');
-  }
   if (parent === undefined) {
     if (!context.admission.hasRoom(quota)) {
       throw new ArcpError('RESOURCE_EXHAUSTED', 'this principal has too many jobs waiting already');
@@ -183,20 +178,37 @@ export function prepareJob(
   return { job, agent, arguments: submission.arguments };
 }
 
+/** What is asked of a child, as far as its parent may have to be allowed it first. */
+export type ChildTerms = Pick<Submission, 'agent' | 'leaseRequest' | 'costBudget' | 'profile'>;
+
 /**
- * Throws why a job may not delegate to an agent that is hosted here: it is too deep, there are too many of them, or its lease
- * does not have it.
+ * Throws why a job may not have such a child of an agent that is hosted here: it is too deep, there are too many of them or
+ * may be no more, it asks for more than its parent has, or, looked at last, its parent's lease does not have the agent.
  */
 export function checkDelegation(
   parent: Job,
-  target: string,
+  child: ChildTerms,
   registry: AgentRegistry,
   context: EngineContext,
 ): void {
   checkPlaceInTree(parent, context);
-  const agent = resolve(registry, parseAgentRef(target), false);
-  if (!(agent instanceof ArcpError))
-    parent.origin.authority.check('agent.delegate', nameOf(agent), context.clock.now());
+  const agent = resolve(registry, parseAgentRef(child.agent), false);
+  if (agent instanceof ArcpError) return;
+  profileOf(child, agent, parent);
+  boundsOfChild(leaseOf(child, context) ?? {}, parent);
+  checkActLeft(parent, 'launches');
+  parent.origin.authority.check('agent.delegate', nameOf(agent), context.clock.now());
+}
+
+/** What is asked for, if anything is. Throws INVALID_ARGUMENT, or INVALID_REQUEST where it would have run out already. */
+function leaseOf(
+  { leaseRequest, costBudget }: Pick<Submission, 'leaseRequest' | 'costBudget'>,
+  { clock }: EngineContext,
+): LeaseRequest | undefined {
+  const lease = requestedLease({ lease_request: leaseRequest, cost_budget: costBudget });
+  if (lease?.expiresAt !== undefined && lease.expiresAt <= clock.now())
+    throw new ArcpError('INVALID_REQUEST', 'lease_request.expires_at is not in the future');
+  return lease;
 }
 
 function nameOf({ name, version }: Agent): string {
@@ -205,7 +217,7 @@ function nameOf({ name, version }: Agent): string {
 
 /** What is asked for, within what the agent declares, and within what its parent has (L4). */
 function profileOf(
-  { profile: asked }: Submission,
+  { profile: asked }: Pick<Submission, 'profile'>,
   agent: Agent | undefined,
   parent: Job | undefined,
 ): WorkerProfile {

@@ -7,6 +7,7 @@
  *      its trust level lacks, that a person has revoked, or that a job above it may not do by its own lease (L4).
  * (E3) The same act is asked for once: a denial holds, also for the next attempt, and a grant for as long as its lease;
  *      then the job may ask again. Who grants is decided as ever (`permissions.ts`, P1).
+ * (E4) A job that somebody interrupts meanwhile does what it was granted when that is answered too, and not before.
  */
 import { createHash } from 'node:crypto';
 import { ArcpError } from '../protocol/errors.js';
@@ -105,4 +106,6 @@ async function ask(run: JobRun, context: EngineContext, act: UncoveredAct): Prom
     const details = { capability, target };
     throw new ArcpError(code, `${capability} of ${target}: ${message}`, { details });
   }
+  // (E4)
+  await run.questions.interruption;
 }

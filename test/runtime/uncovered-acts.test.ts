@@ -1,11 +1,18 @@
 /** Acts that a lease does not cover, of jobs that ask for them (`uncovered-acts.ts`). */
 import { afterEach, describe, expect, it } from 'vitest';
-import { ArcpError, defineAgent, defineTool, type JobContext, type RuntimeOptions } from '../../src/index.js';
+import {
+  ArcpError,
+  defineAgent,
+  defineTool,
+  type DelegateOptions,
+  type JobContext,
+  type RuntimeOptions,
+} from '../../src/index.js';
 import { bench } from './bench.js';
 import { DATA, lives, type Lives } from './lives.js';
 import type { Payload } from '../../src/protocol/messages.js';
 import type { RawClient } from './raw-client.js';
-import { asked, CAN_ANSWER, verdict } from './questions/asking.js';
+import { answer, asked, CAN_ANSWER, verdict } from './questions/asking.js';
 
 const LEASE = { 'fs.read': ['/data/in/**'] };
 const DENIED = 'PERMISSION_DENIED';
@@ -172,6 +179,54 @@ describe('an act that the lease does not cover', () => {
     const { client, job } = await start(test, { lease_request: { ...LEASE, 'agent.delegate': ['x'] } });
     expect(await client.terminal(job)).toMatchObject({ payload: { value: [DENIED, DENIED] } });
     expect(client.seen('permission.request')).toEqual([]);
+  });
+
+  it.each<[what: string, options: DelegateOptions]>([
+    ['that asks for more than its parent has', { leaseRequest: { 'fs.read': ['/etc/**'] } }],
+    ['with a budget that its parent does not have', { budget: ['USD:2.00'] }],
+    ['under a lease that has run out', { expiresAt: '2020-01-01T00:00:00Z' }],
+    ['with a profile that is none', { profile: { role: 'boss' } as never }],
+  ])('is no child %s: nobody is asked for it', async (_what, options) => {
+    const kid = agentThat('kid', () => Promise.resolve('never'));
+    const acts: Act = async (ctx) => outcome(ctx.delegate('kid', options));
+    await using test = bench({ agents: [agentThat('it', acts), kid] });
+    const lease = { ...LEASE, 'agent.delegate': ['nobody'], cost_budget: ['USD:1.00'] };
+    const { client, job } = await start(test, { lease_request: lease });
+    expect(await client.terminal(job)).toMatchObject({ type: 'job.completed' });
+    expect(client.seen('permission.request')).toEqual([]);
+    expect(client.seen('job.accepted')).toHaveLength(1);
+  });
+
+  it('is no child where no more may be launched', async () => {
+    const kid = agentThat('kid', () => Promise.resolve('never'));
+    const acts: Act = async (ctx) => outcome(ctx.delegate('kid'));
+    await using test = bench({ agents: [agentThat('it', acts), kid] });
+    const lease = { ...LEASE, 'agent.delegate': ['nobody'], cost_budget: ['launches:0'] };
+    const { client, job } = await start(test, { lease_request: lease });
+    expect(await client.terminal(job)).toMatchObject({ type: 'job.completed' });
+    expect(client.seen('permission.request')).toEqual([]);
+  });
+
+  it('waits for whoever interrupts the job meanwhile, also when it is granted (E4)', async () => {
+    const done: string[] = [];
+    const acts: Act = async (ctx) => {
+      done.push(await ctx.authorize('fs.write', '/data/a'));
+      return ctx.guidance();
+    };
+    await using test = bench({ agents: [agentThat('it', acts)] });
+    const { client, job } = await start(test);
+    const { id, payload } = await asked(client, 'permission.request');
+    const interrupt = client.send('interrupt', { target: 'job', target_id: job, prompt: 'Why?' });
+    expect(await verdict(client, interrupt)).toBe('ack');
+    const why = await asked(client, 'human.input.request');
+    expect(await verdict(client, grant(client, id, payload))).toBe('ack');
+    expect(done).toEqual([]);
+    expect(client.story(job)).not.toContain('job.completed');
+    answer(client, why.id, 'so');
+    expect(await client.terminal(job)).toMatchObject({
+      payload: { value: [{ prompt: 'Why?', value: 'so' }] },
+    });
+    expect(done).toEqual(['/data/a']);
   });
 
   it('is also a call of a tool, a model and a program that reads', async () => {
