@@ -14,13 +14,12 @@
  *      none, where the job goes on after it.
  * (F5) What it may have spent there unseen counts as spent: where the other runtime no longer keeps what it did there, or it
  *      can be followed no longer, all that is still held back is charged, and that is said.
+ *      `account.ts` keeps these accounts.
  * (F6) It is trusted there no further than it is here, what lifts it for a while apart, and comes through a bounded number
  *      of runtimes.
  */
 import { pipeline } from 'node:stream/promises';
 import type { HandoffOptions, JobContext } from '../../agents/agent.js';
-import { formatAmount, type Budget } from '../../protocol/cost-budget.js';
-import { chargeIn } from '../../protocol/cost-names.js';
 import type { AnyEnvelope } from '../../protocol/envelope.js';
 import { ArcpError } from '../../protocol/errors.js';
 import { parseAgentRef } from '../../protocol/agent-ref.js';
@@ -29,14 +28,12 @@ import { isMessageType, type Payload } from '../../protocol/messages.js';
 import { isJsonObject } from '../../protocol/scalars.js';
 import { checkName, checkText, jsonText } from '../agent-output.js';
 import { JOB_RESTARTED } from '../attempt.js';
-import { BUDGET_WARNING, COST_REMAINING } from '../cost-metric.js';
 import { CREDENTIAL_ROTATED } from '../credentials/credential-table.js';
 import type { EngineContext } from '../engine-context.js';
-import { JobBudget } from '../job-budget.js';
 import type { JobRun } from '../job-run.js';
-import { spend } from '../spending.js';
 import { TREE_SPENT } from '../tree-account.js';
 import { authorized } from '../uncovered-acts.js';
+import { HandoffAccount } from './account.js';
 import type { HandoffTarget, Line, RemoteJob, RemoteRequest } from './carrier.js';
 import { HANDED_OVER, pastHandoff, type HandedOver, type PastHandoff } from './past.js';
 import { boundsFor, checkHops, leaseRequestOf, profileFor, targetOf, type HandoffTo } from './terms.js';
@@ -73,8 +70,6 @@ class Handover {
   readonly #signal: AbortSignal;
   /** Events of the job there that happened here already, in this attempt. */
   #seen = 0;
-  /** Charges of the job there that were made in an earlier attempt. */
-  #charged = 0;
   #nextChunk = 0;
   #hasLastChunk = false;
   /** The job there, once it is known. */
@@ -110,11 +105,7 @@ class Handover {
       known === undefined
         ? boundsFor(job, { ...options.leaseRequest, ...(options.budget && { cost_budget: options.budget }) })
         : parseLeaseRequest(known.terms.lease_request ?? {});
-    const held = new JobBudget(
-      this.#holdable(bounds.budget, known?.spent),
-      job.origin.budgetPolicy,
-      job.origin.budget,
-    );
+    const account = new HandoffAccount(this.#run, this.#context, key, bounds.budget, known);
     const authority = this.#watchAuthority(agent);
     let line: Line | undefined;
     let terminal: Terminal | undefined;
@@ -139,7 +130,7 @@ class Handover {
         let remote: RemoteJob | undefined;
         try {
           remote = await this.#start(line, request, key);
-          terminal = await this.#follow(remote, line, key, held, known !== undefined || lost > 0);
+          terminal = await this.#follow(remote, line, account, known !== undefined || lost > 0);
           if (this.#signal.aborted && terminal.type === 'job.cancelled') throw this.#signal.reason;
           return await this.#end(terminal, line);
         } catch (error) {
@@ -153,21 +144,20 @@ class Handover {
       }
     } catch (error) {
       if (terminal === undefined && this.#isOut && !this.#goesOn)
-        this.#countRest('it is not known what it did there', key, held);
+        account.countRest('it is not known what it did there', this.#remoteId);
       // Why it was stopped says more than what came of that.
       throw this.#signal.aborted ? ArcpError.from(this.#signal.reason) : error;
     } finally {
       authority.end();
-      held.settle();
+      account.settle();
       await line?.close();
     }
   }
 
   /** (F3) */
-  #takeUp({ remoteId, charges, nextChunk }: PastHandoff): void {
+  #takeUp({ remoteId, nextChunk }: PastHandoff): void {
     this.#remoteId = remoteId;
     this.#isOut = true;
-    this.#charged = charges;
     this.#nextChunk = nextChunk;
     // What was streamed is compared with nothing: it comes from the same log there.
     if (nextChunk > 0) this.#run.result.replayed();
@@ -197,19 +187,6 @@ class Handover {
   get #goesOn(): boolean {
     const { signal } = this.#ctx;
     return signal.aborted && ArcpError.from(signal.reason).code === 'ABORTED' && this.#run.isRestartable;
-  }
-
-  /** What is left of what it may spend there: all of it, but for what an earlier attempt has spent (F3). */
-  #holdable(budget: Budget = new Map(), spent: PastHandoff['spent'] = new Map()): Budget {
-    const remainders = this.#run.job.origin.budget.remainders();
-    return new Map(
-      [...budget].map(([currency, amount]) => {
-        const rest = amount - (spent.get(currency) ?? 0n);
-        const left = remainders.get(currency) ?? rest;
-        const least = left < rest ? left : rest;
-        return [currency, least < 0n ? 0n : least];
-      }),
-    );
   }
 
   /** @param again the job may be going on there already: a runtime that is down for a moment is waited for */
@@ -291,13 +268,7 @@ class Handover {
    *
    * @param again whether it was asked for before, so that it may have been forgotten there
    */
-  async #follow(
-    remote: RemoteJob,
-    line: Line,
-    key: string,
-    held: JobBudget,
-    again: boolean,
-  ): Promise<Terminal> {
+  async #follow(remote: RemoteJob, line: Line, account: HandoffAccount, again: boolean): Promise<Terminal> {
     const signal = this.#signal;
     const stop = (): void => {
       // (F4)
@@ -311,7 +282,7 @@ class Handover {
         if (isTerminal(event)) {
           // (F5) Of a job that is forgotten only its end is told.
           if (index < this.#seen || (again && index === 0))
-            this.#countRest('the other runtime no longer keeps what it did there', key, held);
+            account.countRest('the other runtime no longer keeps what it did there', this.#remoteId);
           return event;
         }
         if (event.type === 'job.accepted' || event.type === 'workflow.complete') continue;
@@ -319,7 +290,7 @@ class Handover {
         if (index <= this.#seen) continue;
         this.#seen = index;
         try {
-          this.#happens(event, key, held);
+          this.#happens(event, account);
         } catch (error) {
           await remote.cancel(ArcpError.from(error).message);
           throw error;
@@ -332,38 +303,15 @@ class Handover {
     throw new ArcpError('UNAVAILABLE', 'the other runtime told no end of the job');
   }
 
-  /** (F5) */
-  #countRest(why: string, key: string, held: JobBudget): void {
-    const rest = [...held.remainders()].filter(([, left]) => left > 0n);
-    const amounts = rest.map(([currency, left]) => `${currency}:${formatAmount(left)}`).join(', ');
-    this.#context.logger.warn(
-      { job: this.#run.job.id, there: this.#remoteId, reason: why },
-      'handoff unseen',
-    );
+  #happens(event: AnyEnvelope, account: HandoffAccount): void {
     if (!this.#run.isLive) {
-      for (const [currency, left] of rest) held.charge(currency, left);
-      return;
-    }
-    const spent = amounts === '' ? '' : `; what it could still spend counts as spent: ${amounts}`;
-    const attributes = {
-      handoff_id: key,
-      ...(this.#remoteId === undefined ? {} : { job_id: this.#remoteId }),
-    };
-    this.#run.say('log', JSON.stringify({ level: 'warn', message: `${why}${spent}`, attributes }));
-    for (const [currency, left] of rest) this.#charge(UNSEEN, left, currency, { handoff_id: key }, held);
-  }
-
-  #happens(event: AnyEnvelope, key: string, held: JobBudget): void {
-    if (!this.#run.isLive) {
-      // What this job can tell no more is spent all the same, also for those above it.
-      const charge = event.type === 'metric' ? chargeIn(event.payload) : undefined;
-      if (charge !== undefined && this.#run.job.isOver) held.charge(charge.currency, charge.amount);
+      if (event.type === 'metric') account.measuredLate(event.payload);
       return;
     }
     this.#run.sawLife();
     switch (event.type) {
       case 'metric':
-        this.#measured(event.payload, key, held);
+        account.measured(event.payload);
         break;
       case 'job.result_chunk':
         if (event.payload.chunk_seq < this.#nextChunk) {
@@ -387,34 +335,6 @@ class Handover {
         // Heartbeats, and what it says of its children there.
         break;
     }
-  }
-
-  /** (F2) What is left, and warnings, are told from what is charged here. */
-  #measured(metric: Payload<'metric'>, key: string, held: JobBudget): void {
-    const { name } = metric;
-    if (name === COST_REMAINING || name === BUDGET_WARNING) return;
-    const charge = chargeIn(metric);
-    if (charge === undefined) {
-      this.#run.say('metric', JSON.stringify(metric));
-    } else if (this.#charged > 0) {
-      this.#charged -= 1;
-    } else {
-      const { amount, currency } = charge;
-      this.#charge(name, amount, currency, { ...metric.dims, handoff_id: key }, held);
-    }
-  }
-
-  #charge(
-    name: string,
-    amount: bigint,
-    currency: string,
-    dims: Readonly<Record<string, string>>,
-    held: JobBudget,
-  ): void {
-    const tell = (told: Payload<'metric'>): void => {
-      this.#run.say('metric', JSON.stringify(told.name === name ? { ...told, dims } : told));
-    };
-    spend(this.#run.job, this.#context.limits, name, amount, currency, tell, held);
   }
 
   /** This job ends as that one did. */
@@ -444,9 +364,6 @@ class Handover {
 
 /** What the runtime notes in the log of a job for its own next life, and goes by there (L1, L4). */
 const NOTES: ReadonlySet<string> = new Set([TREE_SPENT, JOB_RESTARTED, CREDENTIAL_ROTATED, HANDED_OVER]);
-
-/** The charge for what may have been spent unseen (F5). */
-const UNSEEN = 'cost.handoff.unseen';
 
 function isTerminal(event: AnyEnvelope): event is Terminal {
   return event.type === 'job.completed' || event.type === 'job.failed' || event.type === 'job.cancelled';
