@@ -1,6 +1,7 @@
 /**
  * Whether a running job lives (decisions 7 and 23): sends heartbeats for agents that leave it to the runtime, and watches
- * those that send their own. Two windows in a row without a sign are the end, or a block where the runtime says so.
+ * those that send their own. Two windows in a row without a sign are the end, or a block where the runtime says so. When
+ * it is the runtime that was held up, what came meanwhile has yet to be read: the silence counts from then on.
  */
 import type { Timer } from '../clock.js';
 import type { EngineContext } from './engine-context.js';
@@ -95,7 +96,8 @@ export class Liveness {
   #watchUntil(due: number): void {
     const { clock } = this.#context;
     this.#timer = clock.timer(due - clock.now(), () => {
-      if (this.#rests || this.#isHeld) this.#lastSign = clock.now();
+      const wasHeldUp = clock.now() - due > this.#windowMs / 2;
+      if (this.#rests || this.#isHeld || wasHeldUp) this.#lastSign = clock.now();
       const next = this.#lastSign + MISSES * this.#windowMs;
       if (next > clock.now()) this.#watchUntil(next);
       else this.#lost();

@@ -1,5 +1,5 @@
 /** Signs of life (decisions 7 and 23): who sends them, what counts as one, and what follows when they cease. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { defineAgent, type JobContext } from '../../src/index.js';
 import { bench, type Bench } from './bench.js';
 import type { RawClient } from './raw-client.js';
@@ -92,6 +92,19 @@ describe('an agent that sends its own', () => {
       payload: { code: 'HEARTBEAT_LOST', retryable: false },
     });
     expect(held.ctx?.signal.reason).toMatchObject({ code: 'HEARTBEAT_LOST' });
+  });
+
+  it('is not lost because the runtime was held up, and is when its silence goes on', async () => {
+    const { agent } = puppet('manual');
+    await using test = bench({ agents: [agent] });
+    const { client, jobId } = await started(test);
+    await test.clock.advance(59_000);
+    const now = test.clock.now.bind(test.clock);
+    vi.spyOn(test.clock, 'now').mockImplementation(() => now() + 20_000);
+    await test.clock.advance(60_000);
+    expect(client.story(jobId)).toEqual(['job.accepted', 'job.started']);
+    await test.clock.advance(1_000);
+    expect(await client.terminal(jobId)).toMatchObject({ payload: { code: 'HEARTBEAT_LOST' } });
   });
 
   it('may name a longer window with deadline_ms, but no shorter one than the interval', async () => {

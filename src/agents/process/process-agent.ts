@@ -10,6 +10,9 @@ import { confinementOf, type Confinement } from './confinement.js';
 import { ProcessWorker } from './process-worker.js';
 import { WorkerPool } from './worker-pool.js';
 
+/** How long a process may take to say its first, beside the time that any agent may be silent for. */
+const START_MS = 10_000;
+
 /** What `processAgent` takes. */
 export interface ProcessAgentDefinition {
   readonly name: string;
@@ -131,14 +134,28 @@ class ProcessAgentHost implements ProcessHost {
     return this.#pool.close();
   }
 
-  async #start(confinement: Confinement, { limits, clock }: HostingRuntime): Promise<ProcessWorker> {
+  /** While it starts, its silence is no reason to take it for lost: `START_MS` at most. */
+  async #start(confinement: Confinement, { limits, clock, waits }: HostingRuntime): Promise<ProcessWorker> {
     const { agent, start, pool, takesInput } = this.#options;
-    const process = await startProcess({ ...start, clock }, confinement, (line) => {
-      worker.print(line);
+    waits(true);
+    const patience = clock.timer(START_MS, () => {
+      waits(false);
     });
-    const serves = pool > 0 ? 'many' : 'one';
-    const worker = new ProcessWorker(process, { agent, limits, clock, serves, takesInput });
-    this.#pool.add(worker);
-    return worker;
+    const woke = (): void => {
+      patience.cancel();
+      waits(false);
+    };
+    try {
+      const process = await startProcess({ ...start, clock }, confinement, (line) => {
+        worker.print(line);
+      });
+      const serves = pool > 0 ? 'many' : 'one';
+      const worker = new ProcessWorker(process, { agent, limits, clock, serves, takesInput, woke });
+      this.#pool.add(worker);
+      return worker;
+    } catch (error) {
+      woke();
+      throw error;
+    }
   }
 }

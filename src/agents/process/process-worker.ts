@@ -56,6 +56,8 @@ export interface WorkerOptions {
   /** Whether it may be given further jobs. */
   readonly serves: 'one' | 'many';
   readonly takesInput: boolean;
+  /** Is told that it has said its first, or that it is there no more. */
+  readonly woke: () => void;
 }
 
 interface Assignment {
@@ -72,6 +74,7 @@ export class ProcessWorker implements AgentLink {
   #assignment: Assignment | undefined;
   /** What it did that ends it, where that is known before it has ended. */
   #fault: ArcpError | undefined;
+  #isAwake = false;
   #isSoiled = false;
   #patience: Timer | undefined;
   #refused = 0;
@@ -99,6 +102,7 @@ export class ProcessWorker implements AgentLink {
     });
     void process.ended.then((end) => {
       this.#patience?.cancel();
+      this.#wake();
       this.#letReady();
       const failure = this.#fault ?? failureOf(end, options.agent, process.printed.last);
       this.#fail(failure);
@@ -204,6 +208,7 @@ export class ProcessWorker implements AgentLink {
   }
 
   #heard(line: string): void {
+    this.#wake();
     const assignment = this.#assignment;
     if (assignment === undefined) {
       this.#isSoiled = true;
@@ -222,6 +227,12 @@ export class ProcessWorker implements AgentLink {
     } else {
       this.#refuse(assignment, read.ok ? noJob(read.envelope) : read.refusal, line);
     }
+  }
+
+  #wake(): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    this.#options.woke();
   }
 
   /** (L2) */

@@ -161,8 +161,8 @@ function optionsOf(
   };
 }
 
-/** What is past already is left to the context to refuse. */
+/** What ran out on its way here ends as any question does that nobody answered. */
 function expiryOf({ link }: JobConversation, at: string | undefined): { readonly expiresInMs?: number } {
   const instant = at === undefined ? undefined : parseTimestamp(at);
-  return instant === undefined ? {} : { expiresInMs: instant - link.now() };
+  return instant === undefined ? {} : { expiresInMs: Math.max(1, instant - link.now()) };
 }

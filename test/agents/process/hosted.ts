@@ -10,12 +10,16 @@ export interface Hosted {
   readonly client: RawClient;
 }
 
-export async function hosting(agents: readonly Agent[], limits: Partial<Limits> = {}): Promise<Hosted> {
+export async function hosting(
+  agents: readonly Agent[],
+  limits: Partial<Limits> = {},
+  capabilities: unknown = {},
+): Promise<Hosted> {
   const runtime = createRuntime({ agents, authenticators: [anonymous()], limits });
   const [ours, theirs] = memoryPair();
   runtime.accept(ours);
   const client = new RawClient(theirs);
-  await client.open();
+  await client.open(undefined, capabilities);
   return { runtime, client };
 }
 

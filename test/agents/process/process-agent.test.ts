@@ -37,6 +37,12 @@ const AGENTS = [
     'charging',
     `read line; echo '{"type":"metric","payload":{"name":"cost.x","value":0.5,"unit":"USD"}}'; read answer; case $answer in *'"nack"'*BUDGET_EXHAUSTED*) echo '{"type":"tool.result","payload":{"value":"refused"}}';; *'"ack"'*) echo '{"type":"tool.result","payload":{"value":"charged"}}';; *) echo "$answer" >&2; exit 1;; esac`,
   ),
+  scripted(
+    'asking-late',
+    `${READ}
+     echo '{"type":"human.input.request","payload":{"prompt":"?","response_schema":true,"default":"nobody","expires_at":"2020-01-01T00:00:00Z"}}'
+     while read -r answer; do case $answer in *'"human.input.response"'*nobody*) ${COMPLETED}; exit;; *cancelled*) echo "$answer" >&2; exit 1;; esac; done`,
+  ),
   scripted('crashing', `read line; echo 'one' >&2; echo 'why it crashed' >&2; exit 3`),
   scripted('temporary', `exit 75`),
   scripted('killed', `read line; kill -SEGV $$`),
@@ -165,10 +171,32 @@ describe('an agent that is a process', () => {
     expect((await run('charging', {}, budget('0.40'))).payload).toMatchObject({ value: 'refused' });
   });
 
+  it('that asks what has run out by the time it is read gets the answer of nobody in time', async () => {
+    expect(await run('asking-late')).toMatchObject({ type: 'job.completed', payload: { value: 'done' } });
+  });
+
   it('has a folder of its own that goes with it', async () => {
     const { payload } = (await run('folder')) as { payload: { value: string } };
     expect(payload.value).toContain('arcp-agent-');
     await expect.poll(() => existsSync(payload.value)).toBe(false);
+  });
+});
+
+describe('the silence of a process', () => {
+  it('says nothing while it starts, and is its end once it has spoken', async () => {
+    const progress = `echo '{"type":"job.progress","payload":{"percent":1}}'`;
+    const agents = [
+      scripted('slow-to-start', `read line; sleep 1; ${COMPLETED}`),
+      scripted('falls-silent', `read line; ${progress}; exec sleep 30`),
+    ];
+    const { runtime, client } = await hosting(agents, {}, { heartbeat_interval_seconds: 0.2 });
+    try {
+      const [slow, silent] = [await client.accepted('slow-to-start'), await client.accepted('falls-silent')];
+      expect(await client.terminal(slow)).toMatchObject({ type: 'job.completed' });
+      expect(await client.terminal(silent)).toMatchObject({ payload: { code: 'HEARTBEAT_LOST' } });
+    } finally {
+      await runtime.close();
+    }
   });
 });
 
