@@ -36,6 +36,9 @@ import { RemoteInputs } from './remote-inputs.js';
 import { RemoteStreams } from './remote-streams.js';
 import { isAgentMessage, isLegal, whyIllegal, type Stage } from './stages.js';
 
+/** For what still waits for an answer at a job's end; one for all jobs: most have nothing that waits. */
+const JOB_ENDED = new ArcpError('CANCELLED', 'the job has ended');
+
 export interface ConversationOptions {
   readonly link: AgentLink;
   readonly limits: ConversationLimits;
@@ -341,7 +344,7 @@ export class JobConversation implements RemoteJob {
       } catch (error) {
         this.#settle.reject(ArcpError.from(error));
       }
-      this.#leave(new ArcpError('CANCELLED', 'the job has ended'));
+      this.#leave(JOB_ENDED);
     });
   }
 

@@ -46,6 +46,9 @@ interface Place {
 /** `event.emit` of this name, of no job, replaces what the session offers: nothing, to be drained. */
 export const PROVIDER_AGENTS = 'provider.agents';
 
+/** One for all: it closes what an attempt left open, which is mostly nothing. */
+const ATTEMPT_OVER = new ArcpError('ABORTED', 'the attempt is over');
+
 /** What the table of providers does for one of them. */
 export interface ProviderOwner {
   /** Offers these instead of what was offered before. */
@@ -129,7 +132,7 @@ export class Provider implements Host, SessionHosting {
     const held = this.#places.get(place);
     if (held === undefined) return;
     this.#places.delete(place);
-    held.conversation?.close(new ArcpError('ABORTED', 'the attempt is over'));
+    held.conversation?.close(ATTEMPT_OVER);
     if (!held.isLent) this.#count(held.offer, -1);
     this.#owner.roomMade(this);
   }
