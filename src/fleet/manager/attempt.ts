@@ -61,8 +61,17 @@ const ASKS: ReadonlySet<string> = new Set([
   'human.choice.request',
 ]);
 
+/** Who does the work may be back, or there for the first time, at another attempt: after a crash its worker comes later. */
+const ABSENT: ReadonlySet<string> = new Set(['AGENT_NOT_AVAILABLE', 'AGENT_VERSION_NOT_AVAILABLE']);
+
 /** Failures by which the worker was lost, and not the work wrong. */
-const TRANSPORT: ReadonlySet<string> = new Set(['ABORTED', 'UNAVAILABLE', 'HEARTBEAT_LOST', 'DATA_LOSS']);
+const TRANSPORT: ReadonlySet<string> = new Set([
+  ...ABSENT,
+  'ABORTED',
+  'UNAVAILABLE',
+  'HEARTBEAT_LOST',
+  'DATA_LOSS',
+]);
 
 export class Attempt {
   readonly #context: AttemptContext;
@@ -119,7 +128,7 @@ export class Attempt {
     } catch (error) {
       if (signal.aborted) return cancelled();
       const { code, message, retryable } = ArcpError.from(error);
-      return failed(`${code}: ${message}`, { transport: true, recoverable: retryable });
+      return failed(`${code}: ${message}`, { transport: true, recoverable: retryable || ABSENT.has(code) });
     }
     const watch = this.#watch(child);
     const ended = await child.outcome;
@@ -255,7 +264,8 @@ export class Attempt {
           return { outcome: { kind: 'timed_out', reason }, verdict: undefined, recoverable: false, cause };
         }
         const cause = code === 'BUDGET_EXHAUSTED' ? 'budget' : undefined;
-        return failed(reason, { transport: TRANSPORT.has(code), recoverable: retryable, cause });
+        const recoverable = retryable || ABSENT.has(code);
+        return failed(reason, { transport: TRANSPORT.has(code), recoverable, cause });
       }
     }
   }

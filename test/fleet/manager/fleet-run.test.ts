@@ -215,13 +215,12 @@ describe('a run', () => {
     expect(story.receipts).toEqual({ hangs: 'timeout/task', other: 'pass' });
   });
 
-  it('fails what no worker fits, what asks for a file that is not there, and what has no agent, without an attempt more', async () => {
+  it('fails what no worker fits and what asks for a file that is not there, without an attempt more', async () => {
     await using fleet = await fleetOf([steady]);
     const { summary, story } = await runOf(fleet, {
       tasks: [
         task('proud', { metadata: { min_trust: 'operator' } }),
         task('needs', { workspace: { required_files: ['missing'] } }),
-        task('nobody', { metadata: { agent: 'nobody' } }),
         task('escapes', { workspace: { environment: { required: ['NOT_SET'] } } }),
       ],
       options: { agent: 'steady' },
@@ -229,10 +228,19 @@ describe('a run', () => {
     expect(story.tasks).toEqual({
       proud: 'failed',
       needs: 'leased failed',
-      nobody: 'leased starting failed',
       escapes: 'leased failed',
     });
-    expect(summary.tasks).toEqual({ completed: 0, failed: 4, cancelled: 0 });
+    expect(summary.tasks).toEqual({ completed: 0, failed: 3, cancelled: 0 });
+  });
+
+  it('tries again what has no agent: a worker that hosts it may come, or come back after a crash', async () => {
+    await using fleet = await fleetOf([steady]);
+    const tasks = [task('nobody', { metadata: { agent: 'nobody' } })];
+    const { story } = await runOf(fleet, { tasks });
+    expect(story.tasks).toEqual({
+      nobody: 'leased starting failed restarted leased starting failed',
+    });
+    expect(story.receipts).toEqual({ nobody: 'fail/transport' });
   });
 
   it('fails work that lacks an expected artifact, and hashes those that it names', async () => {
