@@ -135,7 +135,7 @@ it(
     };
     const began = Date.now();
     const coming = (async () => {
-      while (!stopped) await watcher.connect().catch(() => sleep(20));
+      while (!isStopped()) await watcher.connect().catch(() => sleep(20));
     })();
     const hosts = Array.from({ length: HOSTS }, unrest);
     const troubles = Promise.allSettled(hosts);
