@@ -40,7 +40,7 @@ try {
 } finally {
   await client.close();
   await server.drain(0);
-  fleet.close();
+  await fleet.close();
   rmSync(folder, { recursive: true, force: true });
 }
 

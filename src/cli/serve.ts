@@ -1,6 +1,7 @@
 /** `arcp serve`: hosts agents until it is told to stop. */
 import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import type { Fleet } from '../host-fleet.js';
 import { createRuntime, type Runtime, type Store } from '../index.js';
 import { TRUST_LEVELS } from '../protocol/index.js';
 import type { McpCommand } from '../mcp/connection.js';
@@ -268,14 +269,14 @@ async function serve(settings: ServeSettings): Promise<ExitCode> {
     'draining: running jobs may end; Ctrl-C stops at once',
   );
   await server.drain(settings.drain);
-  fleet?.close();
+  await fleet?.close();
   await Promise.all(servers.map((one) => one.close()));
   tell(settings, { event: 'stopped' }, 'stopped');
   return EXIT.completed;
 }
 
 /** Its folder is there also where the store is in memory: tasks have folders of their own. */
-async function fleetOf(runtime: Runtime, store: Store, { data }: ServeSettings): Promise<{ close(): void }> {
+async function fleetOf(runtime: Runtime, store: Store, { data }: ServeSettings): Promise<Fleet> {
   const { hostFleet } = await import('../host-fleet.js');
   return await hostFleet(runtime, { store, folder: fleetFolder(data) });
 }

@@ -43,8 +43,8 @@ export async function embedded(data: string, modules: readonly string[]): Promis
     });
     keepEndpoint(data, { url: server.url, token_file: tokenFile });
   } catch (error) {
-    fleet.close();
     await runtime.close();
+    await fleet.close();
     throw error;
   }
   return {
@@ -52,7 +52,7 @@ export async function embedded(data: string, modules: readonly string[]): Promis
     tokenFile,
     close: async () => {
       await server.drain(0);
-      fleet.close();
+      await fleet.close();
     },
   };
 }

@@ -31,6 +31,8 @@ export interface WorkerHostsOptions {
   readonly clock: Clock;
   /** The command of workers on this machine: a program and its words, which offers what they are to do. */
   readonly command: readonly string[];
+  /** The agents that this command offers, where that is known: it is not started for others. */
+  readonly offers?: readonly string[] | undefined;
   /** For files that clients of hosts need; absolute. */
   readonly folder: string;
   /** What relative names of files in specs are meant from; absolute. */
@@ -98,11 +100,17 @@ export class RunWorkers {
   async agentOn(worker: FleetWorkerSpec, agent: string): Promise<string> {
     const link = this.#links.get(worker.id);
     if (link === undefined) throw new ArcpError('NOT_FOUND', `the run has no worker ${worker.id}`);
+    if (worker.host.kind === 'local' && !this.#mayOffer(agent)) return agent;
     const hosted = await link.hosted();
     const there = `${this.#scopeOf(worker)}${agent}`;
     if (hosted.some((ref) => ref === there || ref.startsWith(`${there}@`))) return there;
     if (worker.host.kind === 'local') return agent;
     throw new ArcpError('AGENT_NOT_AVAILABLE', `worker ${worker.id} has no agent ${agent}`);
+  }
+
+  #mayOffer(agent: string): boolean {
+    const { offers } = this.#options;
+    return offers === undefined || offers.includes(agent.split('@')[0] ?? agent);
   }
 
   /** It has given no sign of life: it is ended, and started again when it is next needed. */

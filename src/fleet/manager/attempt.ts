@@ -29,6 +29,7 @@ import type { RunPlan } from './run-arguments.js';
 import { costOf, spendMetric, type Spending } from './spending.js';
 import { orderOf } from './task-order.js';
 import type { TaskTerms } from './task-terms.js';
+import type { RunPool } from './worker-pool.js';
 
 export interface RunContext {
   readonly ctx: JobContext;
@@ -37,7 +38,14 @@ export interface RunContext {
   readonly ports: FleetPorts;
 }
 
-export interface AttemptContext extends RunContext {
+/** What an attempt has of its worker. */
+export interface WorkerContext extends RunContext {
+  readonly pool: Pick<RunPool, 'agentOn'>;
+  /** Is told that the worker has given no sign of life. */
+  readonly stale: () => void;
+}
+
+export interface AttemptContext extends WorkerContext {
   /** Aborted when the attempt, or all of the run, is to stop. */
   readonly signal: AbortSignal;
 }
@@ -88,7 +96,7 @@ export class Attempt {
   #lease: Timer | undefined;
   #isStale = false;
 
-  constructor(context: RunContext, record: TaskRecord, worker: FleetWorkerSpec, terms: TaskTerms) {
+  constructor(context: WorkerContext, record: TaskRecord, worker: FleetWorkerSpec, terms: TaskTerms) {
     this.#context = { ...context, signal: this.#stop.signal };
     this.#record = record;
     this.#worker = worker;
@@ -153,12 +161,12 @@ export class Attempt {
 
   /** (N1) */
   async #begin(): Promise<ChildJob> {
-    const { ctx, ledger, plan, ports, signal } = this.#context;
+    const { ctx, ledger, plan, pool, signal } = this.#context;
     const { spec, state } = this.#record;
     const { lease, profile, workspace = '', folder, limitMs } = this.#terms;
     const named = spec.metadata['agent'];
     const wanted = typeof named === 'string' ? named : (plan.options.agent ?? COMMAND_AGENT);
-    const agent = await ports.pool.agentOn(this.#worker, wanted, signal);
+    const agent = await orAborted(pool.agentOn(this.#worker, wanted), signal);
     const place = {
       run_id: ledger.runId,
       worker_id: state.worker ?? '',
@@ -271,6 +279,7 @@ export class Attempt {
   }
 
   #stale(reason: string): Done {
+    this.#context.stale();
     const done = failed(reason, { transport: true, recoverable: true, cause: 'stale' });
     return { ...done, lastSign: this.#lastSign };
   }
@@ -296,6 +305,23 @@ export class Attempt {
     const missing = this.#record.spec.expected_artifacts.filter((kind) => !made.has(kind));
     if (missing.length === 0) return verdict;
     return fail('task', `there is no ${missing.join(', ')} among its artifacts`, verdict.evidence);
+  }
+}
+
+/** Whoever waits is let go when it is aborted; what was waited for goes on. */
+async function orAborted<T>(waited: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => {
+      reject(ArcpError.from(signal.reason));
+    };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([waited, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type FleetWorkerEventPayload,
 } from '../../protocol/fleet/index.js';
 import { DEFAULT_FLEET_LIMITS } from '../limits.js';
+import { trustOf } from '../hosts/identity.js';
 import { Inbox } from '../scheduling/inbox.js';
 import { compareInbox } from '../scheduling/inbox-order.js';
 import { choose, isLasting, kindOf, misfit, type Candidate } from '../scheduling/placement.js';
@@ -28,7 +29,6 @@ import { overlap, type WriteSet } from '../scheduling/writers.js';
 import { lastEventOf, receiptOf } from '../scoring/receipt.js';
 import { endingOf, isEnded } from '../states/run-state.js';
 import type { Actor } from '../states/task-state.js';
-import { effectiveTrust } from '../trust/effective-trust.js';
 import { forgetViews } from '../views/view-reader.js';
 import { ViewWriter } from '../views/view-writer.js';
 import { Attempt, cancelled, type Done } from './attempt.js';
@@ -42,6 +42,7 @@ import { RunAlerts } from './run-alerts.js';
 import type { RunPlan } from './run-arguments.js';
 import type { RunCommand } from './run-command.js';
 import { summaryOf, type RunSummary } from './summary.js';
+import type { RunPool } from './worker-pool.js';
 import { authorityOn, taskTerms, writeSet, Workspaces } from './task-terms.js';
 
 export class FleetRun implements LiveRun {
@@ -50,6 +51,7 @@ export class FleetRun implements LiveRun {
   readonly #ports: FleetPorts;
   readonly #ledger: Ledger;
   readonly #roster: Roster;
+  readonly #pool: RunPool;
   readonly #alerts: RunAlerts;
   readonly #views: ViewWriter;
   readonly #inbox: Inbox<TaskRecord>;
@@ -72,8 +74,17 @@ export class FleetRun implements LiveRun {
     const now = (): number => ports.clock.now();
     this.#ledger = new Ledger(ctx, plan.spec.tasks, now);
     const policy = plan.spec.security_policy ?? DEFAULT_SECURITY_POLICY;
-    const workers = plan.workers.map((spec) => ({ spec, trust: effectiveTrust(spec, policy, true).level }));
+    const workers = plan.workers.map((spec) => ({ spec, trust: trustOf(spec, policy).level }));
     this.#roster = new Roster(workers, this.#ledger);
+    this.#pool = ports.pool.begin({
+      id: ctx.jobId,
+      workers: plan.isHosted ? plan.workers : [],
+      tasks: plan.spec.tasks,
+      policy: plan.spec.security_policy,
+      changed: (id, { state }) => {
+        this.#workerChanged(id, state);
+      },
+    });
     this.#inbox = new Inbox<TaskRecord>({
       kindOf: (record) => this.#kindOf(record),
       compare: (a, b) => compareInbox(this.#entryOf(a), this.#entryOf(b)),
@@ -128,6 +139,8 @@ export class FleetRun implements LiveRun {
       return await this.#end();
     } finally {
       this.#phase = 'over';
+      // Nothing of a run outlives it.
+      await this.#pool.close();
       signal.removeEventListener('abort', wake);
       await this.#views.flush();
       leave();
@@ -290,7 +303,17 @@ export class FleetRun implements LiveRun {
     const { attempt: number } = record.state;
     const authority = authorityOn(this.#plan, record.spec, worker.spec);
     const folder = join(this.#ports.folder, 'runs', this.#ledger.runId);
-    const context = { ctx: this.#ctx, ledger: this.#ledger, plan: this.#plan, ports: this.#ports };
+    const context = {
+      ctx: this.#ctx,
+      ledger: this.#ledger,
+      plan: this.#plan,
+      ports: this.#ports,
+      pool: this.#pool,
+      stale: () => {
+        this.#roster.signal(worker.spec.id, 'stale');
+        this.#pool.stale(worker.spec.id);
+      },
+    };
     let done: Done;
     try {
       const terms = await taskTerms(record.spec, authority, this.#workspaces.of(record.spec), folder);
@@ -327,7 +350,6 @@ export class FleetRun implements LiveRun {
     const workerId = record.state.worker;
     if (cause === 'stale') {
       const at = lastSign === undefined ? {} : { last_heartbeat_at: new Date(lastSign).toISOString() };
-      if (workerId !== undefined) this.#roster.signal(workerId, 'stale');
       this.#step(record, { state: 'stale', ...at });
       await this.#ledger.committed();
       await this.#alerts.raise('stale', record, reasonOf(ended), lastSign);
@@ -361,6 +383,11 @@ export class FleetRun implements LiveRun {
     await this.#ledger.committed();
     this.#tellProgress();
     await this.#alerts.ended(record, done, receipt, recoverable && !mayRetry(policy, attempts));
+  }
+
+  /** A worker that is lost is started again for the next task that it is given: it goes on being given tasks. */
+  #workerChanged(id: string, state: 'connected' | 'lost'): void {
+    if (this.#phase === 'going_on') this.#roster.signal(id, state === 'lost' ? 'disconnected' : 'connected');
   }
 
   #failed(record: TaskRecord): void {

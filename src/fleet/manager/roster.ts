@@ -40,19 +40,19 @@ export class Roster {
     this.#ledger = ledger;
   }
 
-  /** All are there; those that were sent away or told to rest in an earlier life stay so (W2). */
+  /** This machine is there; those that were sent away or told to rest in an earlier life stay so (W2). */
   open(): void {
-    for (const id of this.workers.keys()) {
+    for (const [id, { spec }] of this.workers) {
       for (const signal of this.#ledger.signals.get(id) ?? []) this.#change(id, signal);
-      this.signal(id, 'connected');
+      if (spec.host.kind === 'local') this.signal(id, 'connected');
     }
   }
 
-  /** Those that may be given tasks. */
+  /** Those that may be given tasks; one that does not run is started for the task that it is given. */
   get takers(): readonly Candidate[] {
     this.#takers ??= [...this.workers.values()].filter(({ spec }) => {
-      const { drained, connected } = this.condition(spec.id);
-      return connected && !drained && !this.condition(spec.id).retired;
+      const { drained, retired } = this.condition(spec.id);
+      return !drained && !retired;
     });
     return this.#takers;
   }
@@ -85,7 +85,7 @@ export class Roster {
   hold(record: TaskRecord, held: Held): void {
     this.#held.set(record, held);
     this.load.add(record.spec, held.worker);
-    this.signal(held.worker.spec.id, 'sign');
+    if (this.condition(held.worker.spec.id).connected) this.signal(held.worker.spec.id, 'sign');
     this.signal(held.worker.spec.id, 'leased');
   }
 

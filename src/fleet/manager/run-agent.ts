@@ -18,7 +18,7 @@ export function runAgent(ports: FleetPorts): Agent {
     // Of a run that lasts for days, a runtime that is restarted often is no fault.
     maxAttempts: 10_000,
     run: async (input, ctx) => {
-      const plan = planOf(await wholeArguments(input, ctx), ports.pool);
+      const plan = planOf(await wholeArguments(input, ctx));
       return await new FleetRun(ctx, plan, ports).run();
     },
   });

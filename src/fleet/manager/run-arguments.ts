@@ -9,7 +9,6 @@ import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import { checkSpec } from '../spec/check.js';
 import type { FleetSpec } from '../spec/document.js';
 import { DEFAULT_CAPS, type Caps } from '../scheduling/placement.js';
-import type { WorkerPool } from './worker-pool.js';
 
 const count = z.int().min(1).max(10_000);
 
@@ -31,6 +30,8 @@ export type RunOptions = z.output<typeof optionsSchema>;
 export interface RunPlan {
   readonly spec: FleetSpec;
   readonly workers: readonly FleetWorkerSpec[];
+  /** Whether they are processes on hosts (`worker-pool.ts`, Q1). */
+  readonly isHosted: boolean;
   readonly options: RunOptions;
   readonly caps: Caps;
 }
@@ -61,8 +62,8 @@ export async function wholeArguments(
 /** Mistakes that the refusal tells of. */
 const MAX_TOLD = 5;
 
-/** Throws INVALID_ARGUMENT with the mistakes that `arcp fleet check` tells of, UNIMPLEMENTED for hosts out of reach. */
-export function planOf(given: unknown, pool: WorkerPool): RunPlan {
+/** Throws INVALID_ARGUMENT with the mistakes that `arcp fleet check` tells of. */
+export function planOf(given: unknown): RunPlan {
   const { options = {}, ...document } = isJsonObject(given) ? given : { tasks: given };
   const read = optionsSchema.safeParse(options);
   if (!read.success) throw new ArcpError('INVALID_ARGUMENT', `options: ${z.prettifyError(read.error)}`);
@@ -72,12 +73,14 @@ export function planOf(given: unknown, pool: WorkerPool): RunPlan {
     const told = errors.slice(0, MAX_TOLD).map(({ path, message }) => `${path}: ${message}`);
     throw new ArcpError('INVALID_ARGUMENT', told.join('; '));
   }
-  const workers = spec.workers.length > 0 ? spec.workers : localWorkers(spec, read.data);
-  for (const worker of workers) {
-    const refusal = pool.refusal(worker);
-    if (refusal !== undefined) throw new ArcpError('UNIMPLEMENTED', refusal);
-  }
-  return { spec, workers, options: read.data, caps: capsOf(read.data) };
+  const isDescribed = spec.workers.length > 0;
+  return {
+    spec,
+    workers: isDescribed ? spec.workers : localWorkers(spec, read.data),
+    isHosted: isDescribed || (spec.security_policy?.allowed_secrets ?? []).length > 0,
+    options: read.data,
+    caps: capsOf(read.data),
+  };
 }
 
 /** Workers that nobody describes are of this machine, and have whatever the tasks ask for. */

@@ -7,9 +7,9 @@ import {
   type FleetWorkerSpec,
 } from '../../protocol/fleet/index.js';
 import type { WorkerProfile } from '../../protocol/worker-profile.js';
+import { trustOf } from '../hosts/identity.js';
 import { writesOf, type WriteSet } from '../scheduling/writers.js';
 import { taskAuthority, type TaskAuthority } from '../trust/authority.js';
-import { effectiveTrust } from '../trust/effective-trust.js';
 import { postureOf, taskLease, taskProfile } from '../trust/task-lease.js';
 import type { RunPlan } from './run-arguments.js';
 
@@ -49,14 +49,13 @@ export async function taskTerms(
   };
 }
 
-/** What the task may do on that worker. The identity of local workers is that of this process. */
+/** What the task may do on that worker. */
 export function authorityOn(
   { spec: { security_policy: policy = DEFAULT_SECURITY_POLICY } }: RunPlan,
   task: FleetTaskSpec,
   worker: FleetWorkerSpec,
 ): TaskAuthority {
-  const trust = effectiveTrust(worker, policy, worker.host.kind === 'local');
-  return taskAuthority(task, postureOf(task), trust, policy.capability_grants ?? []);
+  return taskAuthority(task, postureOf(task), trustOf(worker, policy), policy.capability_grants ?? []);
 }
 
 /** What the task could write there, so that no other task writes it meanwhile. */

@@ -6,6 +6,7 @@ import type {
   FleetWorkerAuth,
   FleetWorkerSpec,
 } from '../../protocol/fleet/index.js';
+import { isVerified } from '../hosts/identity.js';
 import { FLEET_GRANT_NAMES, isGrant } from '../trust/grants.js';
 import { repeated, nameRules } from './naming.js';
 import type { Problems } from '../../documents/problems.js';
@@ -39,20 +40,12 @@ export function workerRules(
     const message = `above the run's ceiling, so it is ${policy.max_trust_level}`;
     problems.warning([...path, 'trust_level'], message);
   }
-  if (policy.require_identity_verification && worker.host.kind === 'ssh' && !pins(worker)) {
+  if (policy.require_identity_verification && worker.host.kind === 'ssh' && !isVerified(worker)) {
     const message =
       'without known_hosts or host_key_fingerprint its identity cannot be verified: it stays at sandbox';
     problems.warning([...path, 'host'], message);
   }
   if (worker.auth !== undefined) authRules(worker.auth, worker.host, [...path, 'auth'], problems);
-}
-
-function pins({ host, auth }: FleetWorkerSpec): boolean {
-  const places = [...(auth?.method === 'ssh_key' ? [auth] : []), ...(host.kind === 'ssh' ? [host] : [])];
-  return places.some(
-    ({ known_hosts, host_key_fingerprint }) =>
-      known_hosts !== undefined || host_key_fingerprint !== undefined,
-  );
 }
 
 function hostRules(host: FleetHostSpec, path: Path, problems: Problems): void {

@@ -102,7 +102,7 @@ async function fleetOf(): Promise<Fleet> {
       throw new Error('it never held');
     },
     [Symbol.asyncDispose]: async () => {
-      fleet.close();
+      await fleet.close();
       await test.close();
     },
   };

@@ -70,7 +70,7 @@ async function fleetOf(agents: readonly Agent[], options: Partial<FleetOptions> 
     test,
     client,
     [Symbol.asyncDispose]: async () => {
-      fleet.close();
+      await fleet.close();
       await test.close();
     },
   };
@@ -337,7 +337,7 @@ describe.each(DATA)('a run whose runtime dies, on %s', (_name, data) => {
       }),
     ];
     const all = lives(data(), { agents });
-    const fleets: { close(): void }[] = [];
+    const fleets: { close(): Promise<void> }[] = [];
     try {
       const first = await all.next({}, 0, async (life) => {
         fleets.push(await hostFleet(life.runtime, { store: life.store, clock: life.clock, ...host({}) }));
@@ -376,7 +376,7 @@ describe.each(DATA)('a run whose runtime dies, on %s', (_name, data) => {
       );
       expect(begun.toSorted()).toEqual(['a', 'b', 'b', 'c', 'c']);
     } finally {
-      for (const fleet of fleets) fleet.close();
+      for (const fleet of fleets) await fleet.close();
       await all.end();
     }
   });
@@ -404,7 +404,7 @@ describe('the agent command', () => {
       }
       return (await result).value as RunSummary;
     } finally {
-      fleet.close();
+      await fleet.close();
       await test.close();
     }
   }
