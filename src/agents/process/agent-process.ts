@@ -144,6 +144,11 @@ export class AgentProcess {
     this.gone = this.ended.then(() => removeFolder(folder));
   }
 
+  /** Of it, or of the walls around it. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get isAlive(): boolean {
     return !this.#hasExited;
   }

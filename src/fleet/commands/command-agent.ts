@@ -1,7 +1,8 @@
 /**
  * The agent `command`: runs `metadata.command`, an argv, in the task's workspace, and answers with how it ended. Its
- * heartbeats are those of the process: none is sent for one that is not there.
+ * heartbeats are those of the process, with what was measured of it: none is sent for one that is not there.
  */
+import { mkdir } from 'node:fs/promises';
 import { defineAgent } from '../../agents/define-agent.js';
 import type { Agent, JobContext, Json } from '../../agents/agent.js';
 import type { Clock, Timer } from '../../clock.js';
@@ -14,9 +15,11 @@ import { MARK } from '../hosts/stragglers.js';
 import { Redactor, type Secret } from '../secrets/secret.js';
 import { SECRET } from '../trust/task-lease.js';
 import { isVariableName } from '../workspace/environment.js';
+import { unmetRequirement } from '../workspace/requirements.js';
 import { taskEnvironment } from './environment.js';
 import { runCommand } from './run-command.js';
 import { taskWalls } from './task-walls.js';
+import { UsageMeter } from './usage.js';
 
 export interface CommandAgentOptions {
   readonly clock: Clock;
@@ -57,6 +60,7 @@ async function run(
   const argv = commandOf(spec.metadata['command']);
   const redactor = handed?.redactor ?? new Redactor();
   const { workspace } = place;
+  if (handed !== undefined) await prepared(spec, place, env);
   const beat = heartbeats(ctx, clock);
   try {
     const walls = await taskWalls(ctx.lease, ctx.profile, workspace);
@@ -73,6 +77,7 @@ async function run(
       maxOutputBytes: DEFAULT_FLEET_LIMITS.maxEvidenceBytes,
       clock,
       signal: ctx.signal,
+      started: beat.measure,
       line: (text) => {
         ctx.log('info', redactor.redact(text.toWellFormed()));
       },
@@ -93,6 +98,17 @@ async function run(
   } finally {
     beat.stop();
   }
+}
+
+/** Whoever runs the fleet may be on another machine, and has looked there. */
+async function prepared(
+  spec: TaskOrder['spec'],
+  { workspace, folder }: TaskOrder['place'],
+  env: CommandAgentOptions['env'],
+): Promise<void> {
+  const fault = await unmetRequirement(spec, workspace, env);
+  if (fault !== undefined) throw new ArcpError('FAILED_PRECONDITION', fault);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
 }
 
 /** Of the secrets that this process has, those that the task's lease names and that can be a variable. */
@@ -131,14 +147,40 @@ function commandOf(command: unknown): readonly string[] {
   throw new ArcpError('INVALID_ARGUMENT', 'metadata.command: expected a command and its arguments');
 }
 
-function heartbeats(ctx: JobContext, clock: Clock): { readonly stop: () => void } {
+/** From the start of a command to its first heartbeat, in milliseconds: most are over by then. */
+const FIRST_BEAT_MS = 2_000;
+
+interface Heartbeats {
+  /** From now on they tell what this process uses. */
+  readonly measure: (pid: number) => void;
+  readonly stop: () => void;
+}
+
+function heartbeats(ctx: JobContext, clock: Clock): Heartbeats {
   let timer: Timer | undefined;
-  const arm = (): void => {
-    timer = clock.timer(ctx.heartbeatMs / 2, () => {
-      ctx.heartbeat();
-      arm();
-    });
+  let meter: UsageMeter | undefined;
+  let isOver = false;
+  const beat = async (): Promise<void> => {
+    const usage = await meter?.measure();
+    if (isOver) return;
+    if (usage !== undefined) {
+      ctx.metric('cpu_percent', usage.cpuPercent);
+      ctx.metric('memory_mb', usage.memoryMb);
+    }
+    ctx.heartbeat();
+    arm(ctx.heartbeatMs / 2);
   };
-  arm();
-  return { stop: () => timer?.cancel() };
+  const arm = (ms: number): void => {
+    timer = clock.timer(ms, () => void beat());
+  };
+  arm(Math.min(FIRST_BEAT_MS, ctx.heartbeatMs / 2));
+  return {
+    measure: (pid) => {
+      meter = new UsageMeter(pid, clock);
+    },
+    stop: () => {
+      isOver = true;
+      timer?.cancel();
+    },
+  };
 }

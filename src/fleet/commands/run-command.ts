@@ -27,13 +27,15 @@ export interface CommandOptions {
   readonly signal: AbortSignal;
   /** Is told of each line that it writes to stderr, within a rate. */
   readonly line?: (text: string) => void;
+  /** Is told of the process that it is. */
+  readonly started?: (pid: number) => void;
 }
 
 /** Never rejects. A command that was stopped is `killed`. */
 export async function runCommand(
   options: CommandOptions,
 ): Promise<Exclude<CommandOutcome, { kind: 'timed_out' }>> {
-  const { argv, workspace, env, walls, maxOutputBytes, clock, signal, line } = options;
+  const { argv, workspace, env, walls, maxOutputBytes, clock, signal, line, started } = options;
   const stderr = new Kept(maxOutputBytes);
   const stdout = new Kept(maxOutputBytes);
   try {
@@ -55,6 +57,7 @@ export async function runCommand(
         line?.(text);
       },
     );
+    if (child.pid !== undefined) started?.(child.pid);
     const stop = (): void => {
       child.stop();
     };

@@ -21,7 +21,8 @@ export class AttemptTeller {
   readonly #record: TaskRecord;
   readonly #number: number;
   #told = 0;
-  #beat: Heartbeat = { state: 'heartbeat' };
+  /** What was measured since the last heartbeat that was told, and by which event. */
+  #measured: { readonly beat: Heartbeat; readonly seq: number } | undefined;
   #beatAt = -Infinity;
 
   constructor(context: Pick<RunContext, 'ledger' | 'ports'>, record: TaskRecord) {
@@ -38,25 +39,30 @@ export class AttemptTeller {
     // What was told in an earlier life.
     if (seq <= this.#record.heard) return;
     const event = workerEventOf(type, payload as never);
-    if (event === undefined || !LIVE.has(event.state) || this.#told >= DEFAULT_FLEET_LIMITS.maxTaskEvents) {
-      return;
-    }
+    const beat = event?.state === 'heartbeat' ? event : undefined;
+    if (beat !== undefined) this.#measured = { beat: { ...this.#measured?.beat, ...beat }, seq };
+    // One that is measured is told with all that was measured beside it: with the next event that measures nothing.
+    if (type === 'metric' && beat !== undefined) return;
+    this.#tellHeartbeat();
+    if (event === undefined || beat !== undefined || !LIVE.has(event.state) || this.#isFull) return;
     if (event.state === 'running' && this.#record.state.status === 'running') return;
-    const told = event.state === 'heartbeat' ? this.#measured(event) : event;
-    if (told === undefined) return;
     const extra = extraOf(type, payload as never);
-    this.#tell(told, { heard: seq, ...(extra === undefined ? {} : { extra }) });
+    this.#tell(event, { heard: seq, ...(extra === undefined ? {} : { extra }) });
   }
 
-  /** A heartbeat with what was measured since the last that was told, when one is due. */
-  #measured(event: Heartbeat): Heartbeat | undefined {
-    this.#beat = { ...this.#beat, ...event };
+  get #isFull(): boolean {
+    return this.#told >= DEFAULT_FLEET_LIMITS.maxTaskEvents;
+  }
+
+  /** When one is due. */
+  #tellHeartbeat(): void {
     const now = this.#context.ports.clock.now();
-    if (now - this.#beatAt < DEFAULT_FLEET_LIMITS.heartbeatIntervalMs) return undefined;
-    const told = this.#beat;
-    this.#beat = { state: 'heartbeat' };
+    if (this.#measured === undefined || this.#isFull) return;
+    if (now - this.#beatAt < DEFAULT_FLEET_LIMITS.heartbeatIntervalMs) return;
+    const { beat, seq } = this.#measured;
+    this.#measured = undefined;
     this.#beatAt = now;
-    return told;
+    this.#tell(beat, { heard: seq });
   }
 
   #tell(event: FleetWorkerEventPayload, details: Parameters<RunContext['ledger']['task']>[3]): void {

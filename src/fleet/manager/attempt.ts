@@ -15,12 +15,11 @@ import type { FleetWorkerSpec } from '../../protocol/fleet/index.js';
 import type { MessageType, Payload } from '../../protocol/messages.js';
 import { isJsonObject } from '../../protocol/scalars.js';
 import type { ObservedEvent } from '../../runtime/observe-job.js';
-import { missingVariables } from '../commands/environment.js';
 import { DEFAULT_FLEET_LIMITS } from '../limits.js';
 import type { WorkOutcome } from '../scoring/receipt.js';
 import { fail, type Verdict } from '../scoring/verdict.js';
 import { COMMAND_AGENT } from '../spec/task-rules.js';
-import { openInWorkspace } from '../workspace/workspace-file.js';
+import { unmetRequirement } from '../workspace/requirements.js';
 import { AttemptTeller } from './attempt-teller.js';
 import { judge } from './judging.js';
 import type { Ledger, TaskRecord } from './ledger.js';
@@ -145,18 +144,13 @@ export class Attempt {
     return await this.#judged(this.#outcomeOf(ended));
   }
 
-  /** What the workspace lacks (fleet.rs `FleetWorkspaceRequirements`). */
+  /** What the workspace lacks; on another machine its worker looks. */
   async #unmet(): Promise<string | undefined> {
     const { spec } = this.#record;
     const { workspace } = this.#terms;
     if (workspace === undefined) return 'its workspace is no folder';
-    for (const path of [...(spec.workspace?.required_files ?? []), ...(spec.input_files ?? [])]) {
-      const opened = await openInWorkspace(workspace, path);
-      if (!opened.ok) return `the required file ${path} is not there: ${opened.why}`;
-      await opened.file.close();
-    }
-    const [missing] = missingVariables(spec, this.#context.ports.env);
-    return missing === undefined ? undefined : `the required environment variable ${missing} is not set`;
+    if (this.#worker.host.kind !== 'local') return undefined;
+    return await unmetRequirement(spec, workspace, this.#context.ports.env);
   }
 
   /** (N1) */
