@@ -16,7 +16,7 @@ import { connecting, withConnectionOptions, type ConnectionOptions } from './con
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure } from './failure.js';
 import { asIs, collect, parseDuration } from './options.js';
-import { ownStdio } from './own-stdio.js';
+import { ownStdio } from '../transport/own-stdio.js';
 import { StopSignals } from './serving/stop-signals.js';
 import { printable } from './text.js';
 
@@ -70,7 +70,7 @@ async function work(options: WorkerOptions): Promise<ExitCode> {
   // Before a module is loaded, which may print.
   const stream = stdio ? ownStdio() : undefined;
   const handed = options.handover === true ? await takeHandover(process.stdin) : undefined;
-  const dial = stream === undefined ? {} : { dial: stream.dial, reconnect: false as const };
+  const dial = stream === undefined ? {} : { dial: () => Promise.resolve(stream), reconnect: false as const };
   const agents = await agentsOf(options, handed);
   const starting = new AbortController();
   void stop.first.then(() => {

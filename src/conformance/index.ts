@@ -14,6 +14,7 @@ export { formatted, FORMATS, type Format } from './report/formats.js';
 export { Progress, terminalReport } from './report/terminal.js';
 export { NotReached } from './run/probe.js';
 export { runSuite, selected, type Outcome, type Report, type RunOptions, type Verdict } from './run/suite.js';
+export { isMap, type JsonMap } from './scenarios/matcher.js';
 export type { Target } from './run/player.js';
 export { loadSuite, type Suite } from './scenarios/load.js';
 export { DIALECTS, type DialectName, type Scenario } from './scenarios/scenario.js';

@@ -28,6 +28,9 @@ const MAX_REMEMBERED = 20_000;
 /** What waits for the runtime; beyond, agents that do not wait are stopped. */
 const MAX_WAITING = { frames: 10_000, size: 16_777_216 };
 
+/** `session`: what is said is confirmed, and repeated after a drop. `pipe`: it arrives, or everything is over. */
+export type Way = { readonly kind: 'session' } | { readonly kind: 'pipe'; readonly isBehind: () => boolean };
+
 export interface HostedJobsOptions {
   readonly agents: readonly Agent[];
   /** What their names begin with there. */
@@ -36,11 +39,14 @@ export interface HostedJobsOptions {
   readonly maxFrameBytes: number;
   readonly began: (job: HostedJob) => void;
   readonly ended: (job: HostedJob, end: HostedEnd) => void;
+  /** Default: a session. */
+  readonly way?: Way;
 }
 
 export class HostedJobs implements HostingPort, RuntimeLink {
   readonly clock: Clock;
   readonly #options: HostedJobsOptions;
+  readonly #way: Way;
   readonly #agents: ReadonlyMap<string, Agent>;
   readonly #jobs = new Map<JobId, HostedJob>();
   /** All whose agents have not returned, also where nobody listens to them any more. */
@@ -56,6 +62,7 @@ export class HostedJobs implements HostingPort, RuntimeLink {
 
   constructor(options: HostedJobsOptions) {
     this.#options = options;
+    this.#way = options.way ?? { kind: 'session' };
     this.clock = options.clock;
     const { agents, scope } = options;
     this.#agents = new Map(agents.map((agent) => [`${scope}${agent.name}@${agent.version}`, agent]));
@@ -71,6 +78,7 @@ export class HostedJobs implements HostingPort, RuntimeLink {
   }
 
   get isBehind(): boolean {
+    if (this.#way.kind === 'pipe') return this.#way.isBehind();
     return this.#unconfirmed.count >= MAX_WAITING.frames || this.#unconfirmed.size >= MAX_WAITING.size;
   }
 
@@ -81,7 +89,7 @@ export class HostedJobs implements HostingPort, RuntimeLink {
       const error = `${message.type} is larger than a frame may be (${maxFrameBytes} bytes)`;
       throw new ArcpError('RESOURCE_EXHAUSTED', error, { retryable: false });
     }
-    this.#unconfirmed.keep(id, frame);
+    if (this.#way.kind === 'session') this.#unconfirmed.keep(id, frame);
     this.#isConnected = this.#transmit(frame);
   }
 
@@ -118,9 +126,11 @@ export class HostedJobs implements HostingPort, RuntimeLink {
       return true;
     }
     if (jobId === undefined) return false;
-    this.#confirm(id);
-    if (this.#seen.has(id)) return true;
-    this.#remember(id);
+    if (this.#way.kind === 'session') {
+      this.#confirm(id);
+      if (this.#seen.has(id)) return true;
+      this.#remember(id);
+    }
     if (envelope.type === 'tool.invoke') this.#begin(envelope, jobId);
     else this.#jobFor(envelope, jobId)?.receive(envelope);
     return true;

@@ -7,6 +7,7 @@ export {
   type JobChange,
   type RefusedAgent,
 } from './host.js';
+export { hostStdio } from './stdio.js';
 export type { Agent, JobContext } from '../agents/agent.js';
 export { defineAgent, type AgentDefinition } from '../agents/define-agent.js';
 export type { TokenSource } from '../client/handshake.js';

@@ -66,8 +66,16 @@ class Disappointment extends Error {
   }
 }
 
-export async function play(scenario: Scenario, target: Target, run: string): Promise<Played> {
-  const player = new Player(scenario, target, run);
+/** Told of every frame that came, in order, by the name of its connection. */
+export type HearFrame = (connection: string, frame: JsonMap) => void;
+
+export async function play(
+  scenario: Scenario,
+  target: Target,
+  run: string,
+  hear: HearFrame = () => undefined,
+): Promise<Played> {
+  const player = new Player(scenario, target, run, hear);
   const began = Date.now();
   const failure = await player.play();
   return { ms: Date.now() - began, ...(failure === undefined ? {} : { failure }) };
@@ -84,12 +92,14 @@ class Player {
   readonly #dialects = new Map<string, DialectName>();
   readonly #names = new Map<string, unknown>();
   readonly #run: string;
+  readonly #hear: HearFrame;
   #frames = 0;
 
-  constructor(scenario: Scenario, target: Target, run: string) {
+  constructor(scenario: Scenario, target: Target, run: string, hear: HearFrame) {
     this.#scenario = scenario;
     this.#target = target;
     this.#run = run;
+    this.#hear = hear;
     const { a = '', b = '' } = target.tokens;
     this.#transcript = new Transcript([a, b], () => Date.now());
   }
@@ -230,6 +240,7 @@ class Player {
     this.#connections.set(name, connection);
     this.#dialects.set(name, dialect);
     connection.answerWith((frame) => {
+      this.#hear(name, frame);
       const pong = pongTo(frame);
       if (pong !== undefined) connection.sendJson(this.#envelope(pong, name));
     });

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Suite } from '../scenarios/load.js';
+import type { JsonMap } from '../scenarios/matcher.js';
 import { levelOf, type Level, type Requirement } from '../scenarios/requirements.js';
 import { DIALECTS, type DialectName, type Scenario } from '../scenarios/scenario.js';
 import { play, type ScenarioFailure, type Target } from './player.js';
@@ -46,6 +47,8 @@ export interface RunOptions {
   readonly strict: boolean;
   /** Scenario → reason. */
   readonly known: ReadonlyMap<string, string>;
+  /** Told of every frame that a scenario is sent, in order, by the name of its connection. */
+  readonly onFrame?: (scenario: Scenario, connection: string, frame: JsonMap) => void;
   readonly onOutcome?: (outcome: Outcome, done: number, all: number) => void;
 }
 
@@ -84,7 +87,10 @@ export async function runSuite(options: RunOptions): Promise<Report> {
   const outcomeFor = async (scenario: Scenario, offer: Offer): Promise<Outcome> => {
     const lacking = lacks(scenario, offer, target.tokens);
     if (lacking !== undefined) return outcomeOf(scenario, options, { ms: 0, skipped: lacking });
-    return outcomeOf(scenario, options, await play(scenario, target, randomBytes(6).toString('hex')));
+    const played = await play(scenario, target, randomBytes(6).toString('hex'), (connection, frame) =>
+      options.onFrame?.(scenario, connection, frame),
+    );
+    return outcomeOf(scenario, options, played);
   };
   await Promise.all(Array.from({ length: Math.min(options.concurrency, scenarios.length) }, lane));
   return {

@@ -5,11 +5,11 @@
  * (Y2) When whoever is at the other end goes, the connection ends and nothing else: there is work to be stopped in order.
  */
 import { Writable } from 'node:stream';
-import type { Dial } from '../client/index.js';
-import { streamTransport } from '../transport/stdio.js';
+import { streamTransport } from './stdio.js';
+import type { Transport } from './transport.js';
 
-/** Takes them over, from now on; the connection begins when it is dialled, which is done once. */
-export function ownStdio(): { readonly dial: Dial } {
+/** Takes both for good: to be called once, before anything prints. */
+export function ownStdio(): Transport {
   const { stdin, stdout, stderr } = process;
   const write = stdout.write.bind(stdout);
   // (Y1)
@@ -21,5 +21,5 @@ export function ownStdio(): { readonly dial: Dial } {
       write(chunk, done);
     },
   });
-  return { dial: () => Promise.resolve(streamTransport(stdin, frames)) };
+  return streamTransport(stdin, frames);
 }
