@@ -10,7 +10,7 @@ import type { Client, Job, JobEvent } from '../../src/client/index.js';
 import { conformanceAgents } from '../../src/conformance/agents/index.js';
 import { RandomBytes } from '../../src/conformance/agents/random-bytes.js';
 import type { CredentialProvisioner } from '../../src/index.js';
-import { formatAmount } from '../../src/protocol/index.js';
+import { formatAmount, type StreamKind } from '../../src/protocol/index.js';
 import { testRuntime, type TestRuntime } from '../../src/testing/index.js';
 import { expectEvents, type ExpectedEvent } from './expected-events.js';
 import { sceneOf, type Outside } from './scene.js';
@@ -43,6 +43,8 @@ interface Run extends Outside {
   readonly after_ms?: number;
   readonly heartbeat_lost?: boolean;
   readonly answers?: readonly { readonly type: string; readonly payload: never }[];
+  /** What the client streams into the job. */
+  readonly input?: { readonly kind: StreamKind; readonly chunks: readonly never[] };
   readonly events: readonly ExpectedEvent[];
 }
 
@@ -141,6 +143,11 @@ describe.each(fixtureCases<AgentCase>('agents.json'))('$id: $shows', (agentCase)
         : client.invoke(name, run.arguments, options));
       const events = eventsOf(job, agentCase.heartbeat);
       const answered = answerQuestions(job, run.answers);
+      if (run.input !== undefined) {
+        const input = await job.openInput({ kind: run.input.kind });
+        for (const chunk of run.input.chunks) await input.write(chunk);
+        await input.end();
+      }
       const wait = run.heartbeat_lost === true ? TWO_MISSED_MS : run.after_ms;
       if (wait !== undefined) {
         await test.clock.advance(wait - 1);

@@ -11,6 +11,7 @@ import { charger } from './charger.js';
 import { delegator } from './delegator.js';
 import { sequence } from './sequence.js';
 import { streamingAgents } from './streaming.js';
+import { streamAgents } from './streams.js';
 import { tree } from './tree.js';
 import { waitOn } from './wait.js';
 import { waitingAgents } from './waiting.js';
@@ -21,6 +22,7 @@ export function conformanceAgents(clock: Clock = systemClock): Agent[] {
     ...waitingAgents(waitOn(clock)),
     charger,
     ...streamingAgents,
+    ...streamAgents,
     delegator,
     sequence,
     tree,
