@@ -1,6 +1,6 @@
 /** `arcp invoke`: starts a job, shows it and what it delegates while they run, and takes its result. */
 import { once } from 'node:events';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Client, Job, JobEvent, TerminalEvent } from '../client/index.js';
 import { ArcpError } from '../protocol/index.js';
 import { takeArtifact } from './artifact.js';
@@ -8,6 +8,7 @@ import { connectTo, withConnectionOptions, type ConnectionOptions } from './conn
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { describe, Failure, refusal } from './failure.js';
 import { Interruption } from './interruption.js';
+import { feed, FEED_KINDS, openFeed, type Fed, type Feed, type FeedKind } from './job-feed.js';
 import {
   authorityOf,
   parseExpiry,
@@ -24,9 +25,12 @@ interface InvokeOptions extends ConnectionOptions, AuthorityOptions {
   readonly arg?: readonly (readonly [string, unknown])[];
   readonly args?: { readonly value: unknown };
   readonly workflow?: true;
+  readonly input?: string;
+  readonly inputKind?: FeedKind;
   readonly out?: string;
   readonly idempotencyKey?: string;
   readonly detach?: true;
+  readonly verbose?: true;
   readonly json?: true;
 }
 
@@ -39,9 +43,16 @@ export function addInvoke(program: Command, exit: (code: ExitCode) => void): voi
     .option('--args <json>', 'all arguments', parseJson)
     .option('--expires <time>', 'when its lease ends: a duration such as 10m, or an instant', parseExpiry)
     .option('--workflow', 'start it as a workflow: what is none is refused')
+    .option('--input <file>', 'stream a file into the job, for agents that take input; - is stdin')
+    .addOption(
+      new Option('--input-kind <kind>', 'what it is: text (UTF-8), the default, or binary').choices(
+        FEED_KINDS,
+      ),
+    )
     .option('--out <file>', 'where the result goes instead of stdout')
     .option('--idempotency-key <key>', 'repeating the same key within 24 h gets the same job')
     .option('--detach', 'print the id of the job and leave it to itself')
+    .option('--verbose', 'show what streams of text and thoughts say, of the job and of what it delegates')
     .option('--json', 'print every envelope of the job and of what it delegates, one a line');
   withConnectionOptions(withAuthorityOptions(command)).action(
     async (agent: string, options: InvokeOptions) => {
@@ -54,22 +65,48 @@ async function invoke(agent: string, options: InvokeOptions): Promise<ExitCode> 
   if (options.detach === true && options.out !== undefined) {
     throw new InvalidArgumentError('--detach does not wait for a result: it cannot go with --out');
   }
+  refuseInputWith(options);
   const args = mergeArguments(options.args?.value, options.arg ?? []);
   const asked = authorityOf(options, Date.now());
-  const file = options.out === undefined ? undefined : await FileOutput.open(options.out);
+  const { input, inputKind = 'text' } = options;
+  const source = input === undefined ? undefined : await openFeed(input, inputKind);
   try {
-    return await start(agent, args, { ...options, asked }, file);
-  } catch (error) {
-    await file?.abandon();
-    throw error;
+    const file = options.out === undefined ? undefined : await FileOutput.open(options.out);
+    try {
+      return await start(agent, args, { ...options, asked }, { file, source });
+    } catch (error) {
+      await file?.abandon();
+      throw error;
+    }
+  } finally {
+    source?.bytes.destroy();
   }
+}
+
+/** Whoever streams has to stay, and a job that was there before has had its input. */
+function refuseInputWith({ input, inputKind, detach, idempotencyKey }: InvokeOptions): void {
+  if (input === undefined && inputKind !== undefined)
+    throw new InvalidArgumentError('--input-kind says what --input is: it cannot go without');
+  if (input === undefined) return;
+  if (detach === true)
+    throw new InvalidArgumentError('--detach leaves the job to itself: it cannot go with --input');
+  if (idempotencyKey !== undefined)
+    throw new InvalidArgumentError(
+      'a job that --idempotency-key gets again would be given its input again: it cannot go with --input',
+    );
+}
+
+/** What goes into the job beside its arguments, and where its result goes. */
+interface Ends {
+  readonly file: FileOutput | undefined;
+  readonly source: Feed | undefined;
 }
 
 async function start(
   agent: string,
   args: unknown,
   options: InvokeOptions & { readonly asked: ReturnType<typeof authorityOf> },
-  file: FileOutput | undefined,
+  ends: Ends,
 ): Promise<ExitCode> {
   const interruption = new Interruption();
   const { signal } = interruption;
@@ -90,7 +127,8 @@ async function start(
       await detach(job, options.json === true);
       return EXIT.completed;
     }
-    return await follow(client, job, { json: options.json === true, file, signal });
+    const { json = false, verbose = false } = options;
+    return await follow(client, job, { ...ends, json, verbose, signal });
   } catch (error) {
     if (tap?.refusal !== undefined) process.stdout.write(`${tap.refusal}\n`);
     if (signal.aborted) throw new Failure(EXIT.interrupted, 'interrupted', undefined, error);
@@ -115,14 +153,18 @@ async function detach(job: Job, json: boolean): Promise<void> {
   }
 }
 
-interface Following {
+interface Following extends Ends {
   readonly json: boolean;
-  readonly file: FileOutput | undefined;
+  readonly verbose: boolean;
   readonly signal: AbortSignal;
 }
 
-async function follow(client: Client, job: Job, { json, file, signal }: Following): Promise<ExitCode> {
-  const reporter = createReporter(job.id, process.stderr, process.env);
+async function follow(
+  client: Client,
+  job: Job,
+  { json, verbose, file, source, signal }: Following,
+): Promise<ExitCode> {
+  const reporter = createReporter(job.id, process.stderr, process.env, verbose);
   const output = file ?? (json ? NO_OUTPUT : new StreamOutput(process.stdout, reporter));
   let lost = false; // said once, however many attempts it takes
   client.on('connection', (change) => {
@@ -136,15 +178,20 @@ async function follow(client: Client, job: Job, { json, file, signal }: Followin
     }
   });
   signal.addEventListener('abort', () => reporter.say('cancelling the job; Ctrl-C again leaves at once'));
-  const prompter = new Prompter(job, reporter, json ? undefined : terminalReader(), signal);
+  const isAsked = !json && source?.bytes !== process.stdin;
+  const prompter = new Prompter(job, reporter, isAsked ? terminalReader() : undefined, signal);
 
+  const fed = source === undefined ? undefined : feedTo(job, source, reporter);
   const streamed = pump(job, output);
   streamed.catch(() => undefined); // settle meets it
   try {
     const terminal = await watch(job, reporter, json);
     prompter.end();
+    source?.bytes.destroy();
     await Promise.allSettled([streamed]);
     reporter.end();
+    const input = await fed;
+    if (input?.kind === 'failed' && !signal.aborted) throw input.failure;
     return await settle(job, terminal, streamed, { client, output, reporter, signal });
   } catch (error) {
     prompter.end();
@@ -152,6 +199,17 @@ async function follow(client: Client, job: Job, { json, file, signal }: Followin
     await output.abandon();
     throw error;
   }
+}
+
+/** Streams into the job, and stops it where that goes wrong. */
+async function feedTo(job: Job, source: Feed, reporter: Reporter): Promise<Fed> {
+  const fed = await feed(job, source);
+  source.bytes.destroy();
+  // Where it cannot be stopped it has ended.
+  if (fed.kind === 'failed') await job.cancel({ reason: 'its input failed' }).catch(() => undefined);
+  if (fed.kind === 'left' && !job.ended)
+    reporter.say(`${source.name} is read no further: ${describe(fed.error)}`);
+  return fed;
 }
 
 /** Shows the events up to the job's own terminal one, which is the last of the tree. */

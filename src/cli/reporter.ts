@@ -3,6 +3,7 @@ import type { JobEvent } from '../client/index.js';
 import type { JobState } from '../protocol/index.js';
 import { nameOf, progressText, seconds, spendingLines, treeLines } from './job-lines.js';
 import { JobWatch, type WatchedJob } from './job-watch.js';
+import { SpokenLines } from './spoken-lines.js';
 import { StreamLines } from './stream-lines.js';
 import { printable } from './text.js';
 
@@ -33,8 +34,17 @@ export function isLive(screen: Screen, env: NodeJS.ProcessEnv): boolean {
   return screen.isTTY === true && env['TERM'] !== 'dumb' && env['CI'] === undefined;
 }
 
-export function createReporter(rootId: string, screen: Screen, env: NodeJS.ProcessEnv): Reporter {
-  return isLive(screen, env) ? new LiveReporter(rootId, screen, env) : new PlainReporter(rootId, screen);
+/** With `verbose`, what streams of text and thoughts say is shown too. */
+export function createReporter(
+  rootId: string,
+  screen: Screen,
+  env: NodeJS.ProcessEnv,
+  verbose = false,
+): Reporter {
+  const spoken = verbose ? new SpokenLines() : undefined;
+  return isLive(screen, env)
+    ? new LiveReporter(rootId, screen, env, spoken)
+    : new PlainReporter(rootId, screen, spoken);
 }
 
 /** The most lines that wait while somebody is asked; the oldest are dropped (L7). */
@@ -90,8 +100,10 @@ export class LiveReporter implements Reporter {
   #ended = false;
   readonly #held = new HeldLines();
   readonly #streams = new StreamLines();
+  readonly #spoken: SpokenLines | undefined;
 
-  constructor(rootId: string, screen: Screen, env: NodeJS.ProcessEnv) {
+  constructor(rootId: string, screen: Screen, env: NodeJS.ProcessEnv, spoken?: SpokenLines) {
+    this.#spoken = spoken;
     this.#watch = new JobWatch(rootId);
     this.#screen = screen;
     this.#color = (env['NO_COLOR'] ?? '') === '';
@@ -108,6 +120,7 @@ export class LiveReporter implements Reporter {
   event(event: JobEvent): void {
     this.#watch.apply(event, Date.now());
     this.#dirty = true;
+    for (const line of this.#spoken?.of(event) ?? []) this.say(line);
     const stream = this.#streams.of(event);
     if (stream !== undefined) this.say(stream);
     if (event.type === 'log') this.say(`${event.payload.level}: ${printable(event.payload.message)}`);
@@ -181,9 +194,11 @@ export class PlainReporter implements Reporter {
   readonly #told = new WeakMap<WatchedJob, number>();
   readonly #held = new HeldLines();
   readonly #streams = new StreamLines();
+  readonly #spoken: SpokenLines | undefined;
   #ended = false;
 
-  constructor(rootId: string, screen: Screen) {
+  constructor(rootId: string, screen: Screen, spoken?: SpokenLines) {
+    this.#spoken = spoken;
     this.#watch = new JobWatch(rootId);
     this.#screen = screen;
   }
@@ -196,8 +211,13 @@ export class PlainReporter implements Reporter {
     const now = Date.now();
     const job = this.#watch.apply(event, now);
     if (job === undefined) return;
+    for (const line of this.#spoken?.of(event) ?? []) this.#sayOf(job, line);
     const what = this.#line(event, job, now);
-    if (what !== undefined) this.say(`${'  '.repeat(depth(job))}${job.id} ${nameOf(job)}  ${what}`);
+    if (what !== undefined) this.#sayOf(job, what);
+  }
+
+  #sayOf(job: WatchedJob, what: string): void {
+    this.say(`${'  '.repeat(depth(job))}${job.id} ${nameOf(job)}  ${what}`);
   }
 
   say(line: string): void {

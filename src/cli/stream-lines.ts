@@ -6,6 +6,8 @@ import { printable } from './text.js';
 const MAX_COUNTED = 1_000;
 
 interface Counted {
+  /** `stream` from the job, `input` into it. */
+  readonly way: 'stream' | 'input';
   readonly kind: string;
   chunks: number;
   /** Decoded bytes of `text` and `binary`; other kinds carry values. */
@@ -22,7 +24,7 @@ export class StreamLines {
     const key = `${event.job_id} ${id}`;
     switch (event.type) {
       case 'stream.open':
-        this.#begin(key, event.payload.kind);
+        this.#begin(key, event.payload.kind, event.source === undefined ? 'stream' : 'input');
         return undefined;
       case 'stream.chunk': {
         const counted = this.#streams.get(key);
@@ -40,8 +42,8 @@ export class StreamLines {
     }
   }
 
-  #begin(key: string, kind: string): void {
-    this.#streams.set(key, { kind, chunks: 0, bytes: 0 });
+  #begin(key: string, kind: string, way: Counted['way']): void {
+    this.#streams.set(key, { way, kind, chunks: 0, bytes: 0 });
     if (this.#streams.size <= MAX_COUNTED) return;
     for (const [oldest] of this.#streams) {
       this.#streams.delete(oldest);
@@ -53,9 +55,9 @@ export class StreamLines {
     const counted = this.#streams.get(key);
     this.#streams.delete(key);
     if (counted === undefined) return `stream  ended${failure}`;
-    const { kind, chunks, bytes } = counted;
+    const { way, kind, chunks, bytes } = counted;
     const size = isBytes(kind) ? `, ${bytes} bytes` : '';
-    return `stream ${printable(kind)}  ${chunks} ${chunks === 1 ? 'chunk' : 'chunks'}${size}${failure}`;
+    return `${way} ${printable(kind)}  ${chunks} ${chunks === 1 ? 'chunk' : 'chunks'}${size}${failure}`;
   }
 }
 

@@ -13,6 +13,7 @@ import { createReporter } from './reporter.js';
 
 interface TailOptions extends ConnectionOptions {
   readonly from?: number;
+  readonly verbose?: true;
   readonly json?: true;
 }
 
@@ -22,6 +23,7 @@ export function addTail(program: Command, exit: (code: ExitCode) => void): void 
     .description('show a job of yours, and what it delegates, until it ends; Ctrl-C leaves it running')
     .argument('<job>', 'the id of the job, job_…')
     .option('--from <seq>', 'begin after this event_seq, as `arcp jobs` shows it', parseSequence)
+    .option('--verbose', 'show what its streams of text and thoughts say')
     .option('--json', 'print every envelope, one a line');
   withConnectionOptions(command).action(async (job: string, options: TailOptions) => {
     exit(await tail(job, options));
@@ -36,7 +38,7 @@ async function tail(jobId: string, options: TailOptions): Promise<ExitCode> {
     signal.addEventListener('abort', () => {
       job.stop();
     });
-    const state = await show(job, options.json === true, signal);
+    const state = await show(job, options, signal);
     if (signal.aborted) return EXIT.interrupted;
     return state === 'completed' ? EXIT.completed : EXIT.failed;
   } catch (error) {
@@ -60,10 +62,11 @@ const TERMINAL: ReadonlyMap<string, JobState> = new Map<string, JobState>([
 const LOSSES: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESUME_WINDOW_EXPIRED']);
 
 /** Shows what comes; the state that the job is in then. */
-async function show(job: WatchedJob, json: boolean, signal: AbortSignal): Promise<JobState> {
+async function show(job: WatchedJob, options: TailOptions, signal: AbortSignal): Promise<JobState> {
+  const json = options.json === true;
   const { agent, current_status } = job.subscribed;
   let state = current_status;
-  const reporter = createReporter(job.id, process.stderr, process.env);
+  const reporter = createReporter(job.id, process.stderr, process.env, options.verbose);
   reporter.join(agent, current_status);
   const prompter = new Prompter(job, reporter, json ? undefined : terminalReader(), signal);
   try {
