@@ -274,7 +274,8 @@ export class JobRun {
     admission.hold(this.job);
     this.#deadlines.watchRuntime();
     this.#tellAttempt('recovery');
-    clock.timer(limits.restartBackoffMs * 2 ** (recoveries - 1), () => {
+    const backoffMs = Math.min(limits.restartBackoffMs * 2 ** (recoveries - 1), limits.maxRestartBackoffMs);
+    clock.timer(backoffMs, () => {
       if (this.#phase.kind === 'waiting') admission.enterAgain(this);
     });
   }

@@ -119,6 +119,11 @@ export const LIMITS = {
     unit: 'ms',
     meaning: 'Wait before the second attempt at a job; it doubles with each further one.',
   },
+  maxRestartBackoffMs: {
+    default: 30_000,
+    unit: 'ms',
+    meaning: 'What that wait grows to.',
+  },
   maxCredentialsInFlight: {
     default: 256,
     unit: 'count',

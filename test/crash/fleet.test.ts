@@ -76,7 +76,12 @@ it(
     writeFileSync(file, '');
     writeFileSync(token, SECRETS.host, { mode: 0o600 });
     // A worker that comes back late is none that is lost.
-    const limits = { providerReturnMs: '30s', restartBackoffMs: '20ms', maxAttempts: 100 };
+    const limits = {
+      providerReturnMs: '30s',
+      restartBackoffMs: '20ms',
+      maxRestartBackoffMs: '100ms',
+      maxAttempts: 100,
+    };
     writeFileSync(config, JSON.stringify({ hosts: ['host'], limits }));
     const tasks = Array.from({ length: TASKS }, (_, index) => taskOf(index));
     for (let index = 0; index < TASKS; index += 1) mkdirSync(join(work, `t${index}`), { recursive: true });

@@ -6,7 +6,7 @@ import { budgetOf, type Currency } from './tree.js';
 import { CHARGE, type World } from './world.js';
 
 /** Far less than a job may have below it: the walks are short. */
-const MAX_DEPTH = 5;
+const MAX_DEPTH = 3;
 
 function depthOf(job: Model['jobs'][number]): number {
   return job.parent === undefined ? 0 : 1 + depthOf(job.parent);

@@ -88,6 +88,29 @@ describe.each(DATA)('with the %s store, after the process was killed', (_name, m
     );
   });
 
+  it('the wait before a further attempt doubles from restart to restart, up to its limit (L7)', async () => {
+    const all = start({
+      agents: [again(6)],
+      limits: { maxAttempts: 10, restartBackoffMs: 1_000, maxRestartBackoffMs: 2_500 },
+    });
+    let life = await all.next();
+    let client = await life.open();
+    const jobId = await client.accepted('again');
+    await client.next('metric');
+    for (const [attempt, waitMs] of [1_000, 2_000, 2_500, 2_500, 2_500].entries()) {
+      const token = client.resumeToken;
+      life = await all.next();
+      client = life.raw();
+      await client.resume(token, 0);
+      const begun = () => client.seen('job.started').length;
+      await life.clock.advance(waitMs - 1);
+      expect(begun()).toBe(attempt + 1);
+      await life.clock.advance(1);
+      expect(begun()).toBe(attempt + 2);
+    }
+    expect((await client.terminal(jobId)).type).toBe('job.completed');
+  });
+
   it('it is not tried for ever: after the last attempt it fails with ABORTED', async () => {
     const all = start({ agents: [again(99)], limits: { maxAttempts: 2 } });
     let life = await all.next();
