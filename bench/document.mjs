@@ -25,7 +25,7 @@ const aims = AIMS.map((aim) => {
 
 const parts = [
   '# Benchmarks',
-  `${machineLine(machine)}. Medians of ${runs} runs; made by \`bench/document.mjs\` of what \`npm run bench:full -- --json\` said.`,
+  `${machineLine(machine)}. Medians of ${runs} runs; made by \`bench/document.mjs\` of what \`npm run bench\` or \`bench:full\` said with \`--json\`.`,
   'Each server runs in a process of its own, the load generator in another. `bare ws` parses each request with `JSON.parse` and ' +
     'answers with the same number and sizes of frames by `JSON.stringify`; `corked` gathers the writes of a turn. What is ' +
     'absolute here says more about the machine than about the runtime: what counts are the ratios, each to what was measured in the same run.',
