@@ -7,13 +7,14 @@ import type { JobEvent } from '../protocol/job-event.js';
 import type { ChildJob, ChildOutcome, JobContext, StreamedResult } from './agent.js';
 import type { Place } from './thread-places.js';
 import type { ChildEnded, PlainOutcome } from './worker-messages.js';
+import type { NumberedChildren } from './numbered-children.js';
 
 interface Served {
   readonly job: ChildJob;
   result: StreamedResult | undefined;
 }
 
-export class ServedChildren {
+export class ServedChildren implements NumberedChildren {
   readonly #ctx: Pick<JobContext, 'delegate'>;
   readonly #place: Place;
   readonly #tell: (message: ChildEnded) => void;

@@ -9,6 +9,7 @@ import type { Agent, GuardedFiles, JobContext, Json, StreamOptions } from './age
 import { ServedChildren } from './served-children.js';
 import { ServedStreams } from './served-streams.js';
 import { threadPlaces, type Place } from './thread-places.js';
+import { callChild } from './numbered-children.js';
 import type { CallMethod, FromWorker, NoteMethod, ToWorker, WorkerJob } from './worker-messages.js';
 
 /** How long a thread may go on after its signal; well inside the default cancel deadline. */
@@ -190,23 +191,13 @@ class WorkerRun {
       case 'shell':
         return this.#ctx.shell(...(args as Parameters<JobContext['shell']>));
       case 'delegate':
-        return this.#children.delegate(...(args as Parameters<JobContext['delegate']>));
       case 'childCancel':
-        this.#children.cancel(...(args as [number, string | undefined]));
-        return undefined;
       case 'childBytes':
-        return this.#children.bytes(args[0] as number);
       case 'childForget':
-        this.#children.forget(args[0] as number);
-        return undefined;
       case 'childRead':
-        this.#children.read(...(args as [number, number]));
-        return undefined;
       case 'childNext':
-        return this.#children.next(args[0] as number);
       case 'childLeave':
-        this.#children.leave(args[0] as number);
-        return undefined;
+        return callChild(this.#children, method, args);
       case 'handoff':
         return this.#lent(this.#ctx.handoff(...(args as Parameters<JobContext['handoff']>)));
       case 'ask':

@@ -10,11 +10,12 @@ import { DEFAULT_RESULT_CHUNK_LIMITS, ResultChunkSequence } from '../protocol/re
 import { decodeBase64 } from '../protocol/base64.js';
 import { ChildReader } from './child-reader.js';
 import type { JobWire } from './job-wire.js';
+import type { NumberedChildren } from '../agents/numbered-children.js';
 
 /** How a child ended, by the number that `delegate` gave it. */
 export type ChildEnded = (number: number, outcome: PlainOutcome) => void;
 
-export class WireChildren {
+export class WireChildren implements NumberedChildren {
   readonly #wire: JobWire;
   readonly #ended: ChildEnded;
   readonly #children = new Map<number, JobId>();

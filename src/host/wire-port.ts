@@ -5,7 +5,6 @@
 import type {
   AgentArtifactPart,
   AgentArtifactPiece,
-  DelegateOptions,
   GuardedFiles,
   HandoffOptions,
   HandoffRef,
@@ -16,6 +15,7 @@ import type {
 } from '../agents/agent.js';
 import { artifactId } from '../agents/artifact-io.js';
 import type { ContextPort } from '../agents/mirrored-context.js';
+import { callChild } from '../agents/numbered-children.js';
 import type {
   AskOptions,
   BudgetRequest,
@@ -174,23 +174,13 @@ export class WirePort implements ContextPort {
       case 'model':
         return this.#useModel(args[0] as string | undefined);
       case 'delegate':
-        return this.#children.delegate(...(args as [string, DelegateOptions?]));
       case 'childCancel':
-        this.#children.cancel(...(args as [number, string | undefined]));
-        return undefined;
-      case 'childForget':
-        this.#children.forget(args[0] as number);
-        return undefined;
-      case 'childRead':
-        this.#children.read(...(args as [number, number]));
-        return undefined;
-      case 'childNext':
-        return this.#children.next(args[0] as number);
-      case 'childLeave':
-        this.#children.leave(args[0] as number);
-        return undefined;
       case 'childBytes':
-        return this.#children.bytes(args[0] as number);
+      case 'childForget':
+      case 'childRead':
+      case 'childNext':
+      case 'childLeave':
+        return callChild(this.#children, method, args);
       case 'handoff':
         return this.#handoff(...(args as [string | HandoffRef, string, HandoffOptions?]));
       case 'ask':

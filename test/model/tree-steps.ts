@@ -1,12 +1,13 @@
 /** What a job does that has others work for it, and what that costs. */
 import { expect } from 'vitest';
+import { DEFAULT_SPAWN_DEPTH } from '../../src/protocol/worker-profile.js';
 import type { Delegation, Model } from './model.js';
 import { OfJob } from './steps.js';
 import { budgetOf, type Currency } from './tree.js';
 import { CHARGE, type World } from './world.js';
 
-/** Far less than a job may have below it: the walks are short. */
-const MAX_DEPTH = 3;
+/** As deep as a profile that nobody has asked for lets a tree grow. */
+const MAX_DEPTH = DEFAULT_SPAWN_DEPTH;
 
 function depthOf(job: Model['jobs'][number]): number {
   return job.parent === undefined ? 0 : 1 + depthOf(job.parent);
